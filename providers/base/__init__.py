@@ -1,0 +1,40 @@
+"""The contract between the router and every vendor: what adapters import.
+
+request.py       one request          response.py      one answer
+capabilities.py  a model's facts      errors.py        what can go wrong, and what follows
+adapter.py       Call, Done, Wait     reply.py         a vendor's answer, read safely
+transport.py     the only sender      engine.py        the two that move its bytes
+fetch.py         pictures by address  images.py        pictures as bytes
+clock.py         the time             redact.py        what may be said aloud
+"""
+
+from . import errors, images
+from .adapter import Adapter, Call, Done, File, ImageBase64, ImageBytes, ImageUrl, LocalAdapter, Wait
+from .capabilities import Model
+from .reply import Event, Node, Reply
+from .request import AspectRatio, ImageRequest, InputImage, Size
+from .response import PartialImage, Usage
+
+__all__ = [
+    "Adapter",
+    "AspectRatio",
+    "Call",
+    "Done",
+    "Event",
+    "File",
+    "ImageBase64",
+    "ImageBytes",
+    "ImageRequest",
+    "ImageUrl",
+    "InputImage",
+    "LocalAdapter",
+    "Model",
+    "Node",
+    "PartialImage",
+    "Reply",
+    "Size",
+    "Usage",
+    "Wait",
+    "errors",
+    "images",
+]

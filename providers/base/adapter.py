@@ -1,0 +1,243 @@
+"""An adapter translates, it does not travel: a request into a `Call`, a `Reply` into `Done` or `Wait`.
+
+Sending, polling, deadlines, cancelling, downloading and keys are `transport.py`'s. To add a vendor, write
+`providers/<name>.py` with a subclass of `Adapter` and, last, `ADAPTER = TheClass`.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal, cast
+
+from .capabilities import Model
+from .errors import ConfigError, InvalidRequest, Problem, ProviderError, RateLimited, for_status
+from .reply import Event, Node, Reply
+from .request import ImageRequest, InputImage
+from .response import PartialImage, Usage
+
+Method = Literal["GET", "POST"]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file part of a form."""
+
+    name: str
+    file_name: str
+    media_type: str
+    data: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, name: str, image: InputImage, index: int = 0) -> File:
+        extension = image.media_type.removeprefix("image/")
+        return cls(name, f"{name.strip('[]')}-{index + 1}.{extension}", image.media_type, image.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request to a vendor: a path below the deployment's base URL, or a whole URL from a reply."""
+
+    method: Method
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes | None = field(default=None, repr=False)
+    stream: bool = False
+    """The answer comes as server-sent events, for `Adapter.read_event`."""
+
+    @classmethod
+    def get(cls, url: str) -> Call:
+        return cls("GET", url)
+
+    @classmethod
+    def post(cls, url: str, *, json: Mapping[str, object], stream: bool = False) -> Call:
+        """A JSON body; members that are None are left out."""
+        body = {name: value for name, value in json.items() if value is not None}
+        encoded = jsonlib.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        return cls("POST", url, {"content-type": "application/json"}, encoded, stream)
+
+    @classmethod
+    def form(
+        cls,
+        url: str,
+        *,
+        fields: Mapping[str, object],
+        files: list[File],
+        stream: bool = False,
+        boundary: str | None = None,
+    ) -> Call:
+        """A multipart form: fields first, files last; fields that are None are left out."""
+        boundary = boundary or f"easel-{secrets.token_hex(12)}"
+        parts: list[bytes] = []
+        for name, value in fields.items():
+            if value is not None:
+                head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
+                parts += [head.encode(), _form_value(value).encode(), b"\r\n"]
+        for file in files:
+            head = (
+                f'--{boundary}\r\nContent-Disposition: form-data; name="{file.name}"; filename="{file.file_name}"\r\n'
+                f"Content-Type: {file.media_type}\r\n\r\n"
+            )
+            parts += [head.encode(), file.data, b"\r\n"]
+        parts.append(f"--{boundary}--\r\n".encode())
+        headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
+        return cls("POST", url, headers, b"".join(parts), stream)
+
+
+def _form_value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list):
+        return jsonlib.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+# What a reply holds
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBase64:
+    text: str = field(repr=False)
+    revised_prompt: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBytes:
+    data: bytes = field(repr=False)
+    revised_prompt: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUrl:
+    """An address that transport fetches, without the key."""
+
+    url: str = field(repr=False)
+    revised_prompt: str | None = None
+    seed: int | None = None
+
+
+Picture = ImageBase64 | ImageBytes | ImageUrl
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The vendor has finished."""
+
+    images: list[Picture]
+    usage: Usage = field(default_factory=Usage)
+    model_snapshot: str | None = None
+    moderation: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def plus(self, other: Done) -> Done:
+        """Two parts of one answer, as streams deliver them."""
+        return replace(
+            other,
+            images=[*self.images, *other.images],
+            usage=self.usage.plus(other.usage),
+            warnings=self.warnings + other.warnings,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The vendor is still at it: ask again with `call` after `seconds`."""
+
+    call: Call
+    seconds: float
+    usage: Usage = field(default_factory=Usage)
+    """What the vendor counted so far; kept if `Done` does not say it again."""
+
+
+class Adapter(ABC):
+    """One vendor. Instances are made once per deployment and hold no state of a request."""
+
+    name: ClassVar[str]
+    """As in `provider_options` and in the catalogue."""
+    default_base_url: ClassVar[str | None] = None
+    """None: every deployment must give its own."""
+    settings: ClassVar[frozenset[str]] = frozenset()
+    """The names a deployment may set for this adapter, such as an API version."""
+    key_hosts: ClassVar[tuple[str, ...]] = ()
+    """Other hosts that may be sent the key, as suffixes (`.vendor.example`); the base URL's own host always may."""
+    request_id_headers: ClassVar[tuple[str, ...]] = ("x-request-id",)
+    codes: ClassVar[Mapping[str, type[ProviderError]]] = {}
+    """The vendor's error codes that say more than the status."""
+    needs_key: ClassVar[bool] = True
+    honours_idempotency_keys: ClassVar[bool] = False
+
+    def __init__(self, *, base_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
+        base = base_url or self.default_base_url
+        if not base:
+            raise ConfigError([Problem(self.name, "a deployment of this provider needs a base_url")])
+        self.base_url = base.rstrip("/")
+        self.options = dict(settings or {})
+
+    @abstractmethod
+    def auth(self, key: str) -> dict[str, str]:
+        """The headers that carry the key."""
+
+    @abstractmethod
+    def call(self, request: ImageRequest, model: Model) -> Call:
+        """The call that starts it. The request already fits the model; None means: leave it to the vendor."""
+
+    @abstractmethod
+    def read(self, reply: Reply, model: Model) -> Done | Wait:
+        """What a reply below 400 says. Raises ModerationBlocked, ProviderUnavailable, BadReply."""
+
+    def read_event(self, event: Event, model: Model) -> PartialImage | Done | None:
+        """One event of a streamed reply; None for events that say nothing about pictures."""
+        raise InvalidRequest(f"{self.name} does not stream ({event.name} for {model.id})")
+
+    def error(self, reply: Reply) -> ProviderError:
+        """What a reply over 399 means: the vendor's code where it is known, else the status; never its prose."""
+        body = reply.error_json()
+        code = self.error_code(body) if body else None
+        kind = self.codes.get(code or "", for_status(reply.status))
+        message = (self.error_message(body) if body else None) or f"HTTP {reply.status}"
+        return kind(
+            message,
+            status=reply.status,
+            code=code,
+            retry_after_seconds=reply.retry_after_seconds() if kind is RateLimited or reply.status >= 500 else None,
+        )
+
+    def error_code(self, body: Node) -> str | None:
+        """`error.code`, in the shape most vendors use."""
+        return _text(body, "error", "code")
+
+    def error_message(self, body: Node) -> str | None:
+        return _text(body, "error", "message") or _text(body, "detail") or _text(body, "error")
+
+
+def _text(body: Node, *keys: str) -> str | None:
+    value: object = body.value
+    for key in keys:
+        value = cast("dict[str, object]", value).get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else None
+
+
+class LocalAdapter(ABC):
+    """A vendor behind a library of its own, which does its own sending. `perform` runs in a worker thread."""
+
+    name: ClassVar[str]
+    default_base_url: ClassVar[str | None] = None
+    settings: ClassVar[frozenset[str]] = frozenset()
+    needs_key: ClassVar[bool] = False
+    honours_idempotency_keys: ClassVar[bool] = False
+
+    def __init__(self, *, base_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
+        self.base_url = base_url or self.default_base_url
+        self.options = dict(settings or {})
+
+    @abstractmethod
+    def perform(self, request: ImageRequest, model: Model, *, key: str | None, timeout_seconds: float) -> Done:
+        """Send and wait. Raises a ProviderError."""
+
+
+AnyAdapter = Adapter | LocalAdapter

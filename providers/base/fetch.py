@@ -1,0 +1,110 @@
+"""Pictures at addresses found in replies, and addresses that callers give.
+
+An address from outside is never trusted: https, public hosts only (checked when the connection is made, so a redirect
+or a name that changes its answer does not help), few redirects, a size limit, and what comes must be a picture. No key
+is ever sent. The one exception is the deployment's own origin, which its operator configured: a self-hosted engine or
+the simulator may hand out addresses on itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from . import images
+from .engine import Engine
+from .errors import ConnectFailed, OutcomeUnknown, PictureLost
+
+if TYPE_CHECKING:
+    import httpx
+
+MAX_PICTURE_BYTES = 100_000_000
+MAX_REDIRECTS = 3
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port: what must be equal for two addresses to be the same place."""
+    parts = urlsplit(url)
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or default
+
+
+class Fetcher:
+    """Fetches pictures. `engine` serves the deployment's own origin; a guarded client everything else."""
+
+    def __init__(self, engine: Engine, *, max_bytes: int = MAX_PICTURE_BYTES) -> None:
+        self._engine = engine
+        self._max_bytes = max_bytes
+        self._guarded: httpx.AsyncClient | None = None
+
+    async def fetch(self, url: str, *, own_origin: str | None = None) -> bytes:
+        """The picture's bytes. Raises PictureLost, saying why."""
+        try:
+            if own_origin is not None and origin(url) == origin(own_origin):
+                data = await self._from_own_origin(url)
+            else:
+                data = await self._from_public_host(url)
+        except ValueError as error:
+            raise PictureLost(f"not an address: {error}") from error
+        try:
+            images.probe(data)
+        except images.NotAPicture as error:
+            raise PictureLost(f"{_where(url)} answered with something that is {error}") from error
+        return data
+
+    async def _from_own_origin(self, url: str) -> bytes:
+        try:
+            async with self._engine.send("GET", url, {}, None) as answer:
+                if answer.status != 200:
+                    raise PictureLost(f"{_where(url)} answered {answer.status}", status=answer.status)
+                return await self._collect(url, answer.chunks.__aiter__())
+        except (ConnectFailed, OutcomeUnknown) as error:
+            raise PictureLost(f"{_where(url)}: {error}") from error
+
+    async def _from_public_host(self, url: str) -> bytes:
+        if urlsplit(url).scheme != "https":
+            raise PictureLost(f"{_where(url)}: only https addresses are fetched")
+        import httpx
+
+        try:
+            async with self._client().stream("GET", url) as response:
+                if response.url.scheme != "https":
+                    raise PictureLost(f"{_where(url)} redirects away from https")
+                if response.status_code != 200:
+                    raise PictureLost(f"{_where(url)} answered {response.status_code}", status=response.status_code)
+                return await self._collect(url, response.aiter_bytes().__aiter__())
+        except httpx.HTTPError as error:  # SSRFProtectionError is one of these
+            raise PictureLost(f"{_where(url)}: {error or type(error).__name__}") from error
+
+    async def _collect(self, url: str, chunks: AsyncIterator[bytes]) -> bytes:
+        whole = bytearray()
+        async for chunk in chunks:
+            whole += chunk
+            if len(whole) > self._max_bytes:
+                raise PictureLost(f"{_where(url)}: more than {self._max_bytes:,} bytes")
+        return bytes(whole)
+
+    def _client(self) -> httpx.AsyncClient:
+        if self._guarded is None:
+            import httpx
+            from httpx_secure import httpx_ssrf_protection
+
+            client = httpx.AsyncClient(
+                timeout=httpx.Timeout(60, connect=10),
+                follow_redirects=True,
+                max_redirects=MAX_REDIRECTS,
+                trust_env=False,
+            )
+            self._guarded = httpx_ssrf_protection(client)
+        return self._guarded
+
+    async def close(self) -> None:
+        if self._guarded is not None:
+            await self._guarded.aclose()
+            self._guarded = None
+
+
+def _where(url: str) -> str:
+    """The host only: the rest of a delivery address is a secret while it lives."""
+    return urlsplit(url).hostname or "the address"

@@ -1,0 +1,246 @@
+"""Pictures as bytes: what they are, read from their headers, and safe opening of those that callers send.
+
+`probe` reads a few hundred bytes and decodes nothing. Only `input_image` and `masked` open a picture with Pillow, and
+only after `probe` has said that it is small enough. Formats: PNG (w3.org/TR/png-3), JPEG (T.81), WebP (RFC 9649),
+GIF (89a).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from .errors import RequestError
+from .request import InputImage, Size
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_INPUT_BYTES = 50_000_000
+MAX_INPUT_PIXELS = 50_000_000
+"""Above this a picture is refused before it is opened: 50 megapixels decode to 200 MB."""
+DATA_URL_PREFIX = "data:"
+MEDIA_TYPES = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+    "gif": "image/gif",
+    "svg": "image/svg+xml",
+}
+"""Output format -> media type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a picture's first bytes say of it."""
+
+    media_type: str
+    size: Size
+    has_alpha: bool
+
+
+class NotAPicture(ValueError):
+    """The bytes are no picture of a known format, or end within its header."""
+
+
+def probe(data: bytes) -> Header:
+    """Media type, size and alpha from the header. Raises NotAPicture."""
+    try:
+        if data.startswith(b"\x89PNG\r\n\x1a\n"):
+            return _png(data)
+        if data.startswith(b"\xff\xd8\xff"):
+            return _jpeg(data)
+        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            return _webp(data)
+        if data[:6] in {b"GIF87a", b"GIF89a"}:
+            return _gif(data)
+    except (struct.error, IndexError) as error:
+        raise NotAPicture("the picture ends within its header") from error
+    if data[:512].lstrip().startswith((b"<svg", b"<?xml")) and b"<svg" in data[:4096]:
+        return Header("image/svg+xml", Size(0, 0), has_alpha=True)
+    raise NotAPicture(f"not a PNG, JPEG, WebP, GIF or SVG picture (starts with {data[:8].hex(' ') or 'nothing'})")
+
+
+def _png(data: bytes) -> Header:
+    if data[12:16] != b"IHDR":
+        raise NotAPicture("a PNG without an IHDR chunk")
+    width, height, _, color_type = struct.unpack_from(">IIBB", data, 16)
+    return Header("image/png", Size(width, height), has_alpha=color_type in {4, 6} or _png_has_trns(data))
+
+
+def _png_has_trns(data: bytes) -> bool:
+    """Palette and grey pictures carry transparency in a chunk before the pixels."""
+    offset = 8
+    while offset + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, offset)
+        if kind == b"tRNS":
+            return True
+        if kind in {b"IDAT", b"IEND"}:
+            return False
+        offset += 12 + length
+    return False
+
+
+def _jpeg(data: bytes) -> Header:
+    offset = 2
+    while True:
+        while data[offset] != 0xFF:
+            offset += 1
+        while data[offset] == 0xFF:
+            offset += 1
+        marker = data[offset]
+        offset += 1
+        # SOF0..SOF15 hold the size; C4, C8 and CC in that range are tables.
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
+            height, width = struct.unpack_from(">HH", data, offset + 3)
+            return Header("image/jpeg", Size(width, height), has_alpha=False)
+        if marker == 0x01 or 0xD0 <= marker <= 0xD9:
+            continue
+        (length,) = struct.unpack_from(">H", data, offset)
+        offset += length
+
+
+def _webp(data: bytes) -> Header:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width = 1 + int.from_bytes(data[24:27], "little")
+        height = 1 + int.from_bytes(data[27:30], "little")
+        return Header("image/webp", Size(width, height), has_alpha=bool(data[20] & 0x10))
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        return Header(
+            "image/webp", Size(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)), has_alpha=bool(bits >> 28 & 1)
+        )
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return Header("image/webp", Size(width & 0x3FFF, height & 0x3FFF), has_alpha=False)
+    raise NotAPicture(f"a WebP with an unknown first chunk {kind!r}")
+
+
+def _gif(data: bytes) -> Header:
+    width, height = struct.unpack_from("<HH", data, 6)
+    control = data.find(b"\x21\xf9\x04", 13)
+    return Header("image/gif", Size(width, height), has_alpha=control >= 0 and bool(data[control + 3] & 1))
+
+
+def from_data_url(url: str) -> bytes:
+    """The bytes of `data:image/png;base64,…`. Raises NotAPicture."""
+    head, comma, body = url.partition(",")
+    if not head.startswith(DATA_URL_PREFIX) or not comma or not head.endswith(";base64"):
+        raise NotAPicture("not a base64 data URL, such as data:image/png;base64,…")
+    return from_base64(body)
+
+
+def from_base64(text: str | bytes) -> bytes:
+    """Raises NotAPicture when it is not whole, valid base64."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise NotAPicture(f"not valid base64 ({error})") from error
+
+
+def to_base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def to_data_url(image: InputImage) -> str:
+    return f"data:{image.media_type};base64,{to_base64(image.data)}"
+
+
+def input_image(data: bytes, *, field: str, claimed_media_type: str | None = None, name: str = "image") -> InputImage:
+    """Check a picture that a caller sends, to the last pixel, before anything is paid for.
+
+    Decodes it, so call it off the event loop for anything large. Raises RequestError naming `field`.
+    """
+    if not data:
+        raise RequestError(f"{field}: {name} is empty; give a PNG, JPEG, WebP or GIF picture", field=field)
+    if len(data) > MAX_INPUT_BYTES:
+        raise RequestError(
+            f"{field}: {name} has {len(data):,} bytes; the limit is {MAX_INPUT_BYTES:,} (send it smaller or as JPEG)",
+            field=field,
+        )
+    try:
+        header = probe(data)
+    except NotAPicture as error:
+        raise RequestError(f"{field}: {name} is {error}", field=field) from error
+    if header.media_type == "image/svg+xml":
+        raise RequestError(f"{field}: {name} is SVG; give a PNG, JPEG, WebP or GIF picture", field=field)
+    if not header.size.pixels:
+        raise RequestError(f"{field}: {name} says it is {header.size}; a picture has at least one pixel", field=field)
+    if header.size.pixels > MAX_INPUT_PIXELS:
+        raise RequestError(
+            f"{field}: {name} is {header.size}, {header.size.pixels:,} pixels; the limit is {MAX_INPUT_PIXELS:,}",
+            field=field,
+        )
+    if claimed_media_type and claimed_media_type != header.media_type:
+        raise RequestError(
+            f"{field}: {name} is labelled {claimed_media_type} but its bytes are {header.media_type}", field=field
+        )
+    _open(data, field=field, name=name)
+    return InputImage(data, header.media_type, header.size, header.has_alpha, name)
+
+
+def _open(data: bytes, *, field: str, name: str) -> Image.Image:
+    from PIL import Image
+
+    try:
+        picture = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP", "GIF"))
+        picture.load()
+    # Pillow's decoders raise half a dozen kinds for damaged data; each means the same to the caller.
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        raise RequestError(f"{field}: {name} is damaged: {error}", field=field) from error
+    return picture
+
+
+def masked(mask: InputImage, *, repaint: Literal["white", "black"]) -> bytes:
+    """The mask as a black and white PNG, for vendors that do not read alpha: `repaint` marks what is repainted.
+
+    Half-transparent pixels stay half-way between.
+    """
+    from PIL import Image, ImageChops
+
+    alpha = Image.open(io.BytesIO(mask.data)).convert("RGBA").getchannel("A")
+    picture = ImageChops.invert(alpha) if repaint == "white" else alpha
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+def repaints_something(mask: InputImage) -> bool:
+    """Has the mask any pixel that is not wholly opaque?"""
+    from PIL import Image
+
+    lowest, _ = Image.open(io.BytesIO(mask.data)).convert("RGBA").getchannel("A").getextrema()
+    return not isinstance(lowest, tuple) and lowest < 255
+
+
+def transparent_pixels(data: bytes) -> int:
+    """How many pixels are wholly transparent. Decodes the picture: off the event loop. Raises NotAPicture."""
+    from PIL import Image
+
+    try:
+        alpha = Image.open(io.BytesIO(data)).convert("RGBA").getchannel("A")
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        raise NotAPicture(f"the picture is damaged: {error}") from error
+    return alpha.histogram()[0]
+
+
+def convert(data: bytes, *, output_format: Literal["png", "jpeg", "webp"], compression: int | None) -> bytes:
+    """The same picture in another format. `compression` is 0 to 100 for jpeg and webp, where 100 keeps most."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(data))
+    if output_format == "jpeg":
+        picture = picture.convert("RGB")
+    elif picture.mode not in {"RGB", "RGBA"}:
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    out = io.BytesIO()
+    if output_format == "png":
+        picture.save(out, "PNG")
+    else:
+        picture.save(out, output_format.upper(), quality=95 if compression is None else compression)
+    return out.getvalue()

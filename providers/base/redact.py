@@ -1,0 +1,23 @@
+"""What may leave this process in a message: no key, no prompt, no picture."""
+
+from __future__ import annotations
+
+import re
+
+LONGEST_MESSAGE = 600
+# Keys as vendors print them back ("Incorrect API key provided: sk-proj-…"), bearer tokens, and long base64 runs.
+KEY_LIKE = re.compile(r"\b(?:sk|bfl|key|AIza|r8|hf|xai|fal)[-_][A-Za-z0-9_\-*]{6,}|(?i:bearer)\s+[A-Za-z0-9._\-]{8,}")
+PICTURE_LIKE = re.compile(r"[A-Za-z0-9+/]{120,}={0,2}")
+
+
+def redact(message: str, *, secrets: tuple[str, ...] = ()) -> str:
+    """`message` with every secret, everything key-like and every run of picture data taken out, and cut to length.
+
+    `secrets` are texts that must not show whatever they look like: the key that was sent, the prompt.
+    """
+    for secret in secrets:
+        if len(secret) >= 4:
+            message = message.replace(secret, "[redacted]")
+    message = KEY_LIKE.sub("[key]", message)
+    message = PICTURE_LIKE.sub("[data]", message)
+    return message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"

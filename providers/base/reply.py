@@ -1,0 +1,159 @@
+"""What a vendor answered, read so that a surprise is a `BadReply` with its path, never a KeyError."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from email.utils import parsedate_to_datetime
+from typing import cast
+
+from .clock import now
+from .errors import BadReply
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value within a JSON answer that knows where it stands."""
+
+    value: object
+    path: str = "$"
+
+    def __getitem__(self, key: str | int) -> Node:
+        """The member that must be there."""
+        found = self.get(key)
+        if found is None:
+            raise BadReply("missing", path=self._below(key))
+        return found
+
+    def get(self, key: str | int) -> Node | None:
+        """The member, or None when it is absent or null."""
+        value: object = None
+        if isinstance(key, str):
+            if not isinstance(self.value, dict):
+                raise BadReply(f"expected an object, got {_kind(self.value)}", path=self.path)
+            value = cast("dict[str, object]", self.value).get(key)
+        else:
+            members = self._list()
+            if key < len(members):
+                value = members[key]
+        return None if value is None else Node(value, self._below(key))
+
+    def find(self, *keys: str | int) -> Node | None:
+        """The member at the end of a path, or None when any part of it is absent."""
+        node: Node | None = self
+        for key in keys:
+            node = node.get(key) if node is not None else None
+        return node
+
+    def items(self) -> Iterator[Node]:
+        """The members of a list."""
+        for index, value in enumerate(self._list()):
+            yield Node(value, self._below(index))
+
+    def keys(self) -> tuple[str, ...]:
+        if not isinstance(self.value, dict):
+            raise BadReply(f"expected an object, got {_kind(self.value)}", path=self.path)
+        return tuple(cast("dict[str, object]", self.value))
+
+    @property
+    def text(self) -> str:
+        if not isinstance(self.value, str):
+            raise BadReply(f"expected text, got {_kind(self.value)}", path=self.path)
+        return self.value
+
+    @property
+    def integer(self) -> int:
+        if isinstance(self.value, bool) or not isinstance(self.value, int):
+            raise BadReply(f"expected a whole number, got {_kind(self.value)}", path=self.path)
+        return self.value
+
+    @property
+    def decimal(self) -> Decimal:
+        """A number, to the digit as the vendor wrote it."""
+        if isinstance(self.value, bool) or not isinstance(self.value, int | float | str | Decimal):
+            raise BadReply(f"expected a number, got {_kind(self.value)}", path=self.path)
+        try:
+            number = Decimal(str(self.value))
+        except InvalidOperation as error:
+            raise BadReply(f"expected a number, got {self.value!r}", path=self.path) from error
+        if not number.is_finite():
+            raise BadReply(f"expected a finite number, got {self.value!r}", path=self.path)
+        return number
+
+    def _list(self) -> list[object]:
+        if not isinstance(self.value, list):
+            raise BadReply(f"expected a list, got {_kind(self.value)}", path=self.path)
+        return cast("list[object]", self.value)
+
+    def _below(self, key: str | int) -> str:
+        return f"{self.path}.{key}" if isinstance(key, str) else f"{self.path}[{key}]"
+
+
+def _kind(value: object) -> str:
+    for kind, name in ((dict, "an object"), (list, "a list"), (str, "text"), (bool, "true or false")):
+        if isinstance(value, kind):
+            return name
+    return "null" if value is None else "a number"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, whole. Header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    url: str = ""
+
+    def json(self) -> Node:
+        try:
+            return Node(json.loads(self.body))
+        except (ValueError, RecursionError) as error:
+            kind = self.headers.get("content-type", "no content type")
+            raise BadReply(f"not JSON ({kind}, {len(self.body)} bytes)", path="$") from error
+
+    def error_json(self) -> Node | None:
+        """The body of an error, when it is a JSON object; an error page is None."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return Node(cast("object", value)) if isinstance(value, dict) else None
+
+    def retry_after_seconds(self) -> float | None:
+        """`retry-after-ms`, or `retry-after` in seconds or as a date; None when absent or unreadable."""
+        milliseconds = _number(self.headers.get("retry-after-ms"))
+        if milliseconds is not None:
+            return milliseconds / 1000
+        text = self.headers.get("retry-after")
+        seconds = _number(text)
+        if seconds is not None or text is None:
+            return seconds
+        try:
+            return max(0.0, (parsedate_to_datetime(text) - now()).total_seconds())
+        except (ValueError, TypeError):
+            return None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text is not None else None
+    except ValueError:
+        return None
+    return value if value is not None and 0 <= value < 86_400 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One server-sent event."""
+
+    name: str
+    data: str = field(repr=False)
+
+    def json(self) -> Node:
+        try:
+            return Node(json.loads(self.data))
+        except (ValueError, RecursionError) as error:
+            raise BadReply(f"event {self.name!r} is not JSON", path="$") from error

@@ -1,0 +1,331 @@
+"""The only sender: takes an adapter's `Call` to its end within a deadline.
+
+Here, once for all vendors: the key goes to the deployment's own host and nowhere else, bodies have a limit, polls end
+with the deadline, an answer that broke off is `OutcomeUnknown`, and pictures at addresses are fetched without the key.
+Cancelling the caller's task cancels the call. Nothing is retried here but polls, which cost nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from . import images
+from .adapter import Adapter, AnyAdapter, Call, Done, ImageBase64, ImageBytes, ImageUrl, LocalAdapter, Wait
+from .capabilities import Model
+from .clock import Clock
+from .engine import Answer, EngineName, make
+from .errors import (
+    BadReply,
+    ConnectFailed,
+    JobNeverEnded,
+    OutcomeUnknown,
+    PictureLost,
+    ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+)
+from .fetch import Fetcher, origin
+from .redact import redact
+from .reply import Event, Reply
+from .request import ImageRequest
+from .response import USAGE_FIELDS, PartialImage, Usage
+
+MAX_BODY_BYTES = 300_000_000
+MAX_ERROR_BYTES = 1_000_000
+LONGEST_POLL_SECONDS = 10.0
+USER_AGENT = "easel-images"
+
+OnPartial = Callable[[PartialImage], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Painting:
+    """A picture's bytes, with what the vendor said of it."""
+
+    data: bytes
+    revised_prompt: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A call at its end."""
+
+    done: Done
+    paintings: tuple[Painting, ...]
+    lost: tuple[PictureLost, ...] = ()
+    """Pictures that were made and could not be had."""
+    request_id: str | None = None
+    polls: int = 0
+
+
+class Transport:
+    """Owns the connections. One for each Router; `close` it."""
+
+    def __init__(
+        self, *, engine: EngineName = "pyreqwest", clock: Clock | None = None, max_body_bytes: int = MAX_BODY_BYTES
+    ) -> None:
+        self.engine = make(engine)
+        self._fetcher = Fetcher(self.engine)
+        self.clock = clock or Clock()
+        self._max_body_bytes = max_body_bytes
+
+    async def close(self) -> None:
+        await self._fetcher.close()
+        await self.engine.close()
+
+    async def run(
+        self,
+        adapter: AnyAdapter,
+        request: ImageRequest,
+        model: Model,
+        *,
+        key: str | None,
+        deadline: float,
+        headers: Mapping[str, str] | None = None,
+        on_partial: OnPartial | None = None,
+    ) -> Finished:
+        """Send `request`, wait for its end and fetch its pictures. `deadline` is a time of the clock's `monotonic`.
+
+        Raises a ProviderError, redacted.
+        """
+        secrets = tuple(each for each in (key, request.prompt) if each)
+        try:
+            if isinstance(adapter, LocalAdapter):
+                return await self._perform(adapter, request, model, key=key, deadline=deadline)
+            journey = _Journey(
+                self, adapter, model, key=key, deadline=deadline, headers=headers or {}, on_partial=on_partial
+            )
+            return await journey.run(adapter.call(request, model))
+        except ProviderError as error:
+            error.args = (redact(str(error), secrets=secrets),)
+            raise
+
+    async def fetch(self, url: str) -> bytes:
+        """A picture at an address that a caller gave. Raises PictureLost."""
+        return await self._fetcher.fetch(url)
+
+    async def _perform(
+        self, adapter: LocalAdapter, request: ImageRequest, model: Model, *, key: str | None, deadline: float
+    ) -> Finished:
+        remaining = max(0.0, deadline - self.clock.monotonic())
+        work = asyncio.to_thread(adapter.perform, request, model, key=key, timeout_seconds=remaining)
+        try:
+            async with asyncio.timeout(remaining):
+                done = await work
+        except TimeoutError as error:
+            raise OutcomeUnknown(f"no answer within {remaining:.0f} s") from error
+        paintings, lost = await self.paintings(done, adapter.base_url, deadline)
+        return Finished(done, paintings, lost)
+
+    async def paintings(
+        self, done: Done, own_origin: str | None, deadline: float
+    ) -> tuple[tuple[Painting, ...], tuple[PictureLost, ...]]:
+        """Every picture's bytes, fetched at the same time; those that cannot be had are told apart, not raised."""
+
+        async def painting(picture: ImageBase64 | ImageBytes | ImageUrl) -> Painting | PictureLost:
+            try:
+                match picture:
+                    case ImageBytes():
+                        data = picture.data
+                    case ImageBase64():
+                        data = images.from_base64(picture.text)
+                    case ImageUrl():
+                        async with asyncio.timeout(max(1.0, deadline - self.clock.monotonic())):
+                            data = await self._fetcher.fetch(picture.url, own_origin=own_origin)
+            except images.NotAPicture as error:
+                return PictureLost(f"the picture in the reply is {error}")
+            except TimeoutError:
+                return PictureLost("the picture did not arrive before the deadline")
+            except PictureLost as error:
+                return error
+            return Painting(data, picture.revised_prompt, picture.seed)
+
+        found = await asyncio.gather(*(painting(each) for each in done.images))
+        return (
+            tuple(each for each in found if isinstance(each, Painting)),
+            tuple(each for each in found if isinstance(each, PictureLost)),
+        )
+
+    async def collect(self, answer: Answer) -> bytes:
+        """The whole body, up to the limit."""
+        limit = self._max_body_bytes if answer.status < 400 else MAX_ERROR_BYTES
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in answer.chunks:
+            size += len(chunk)
+            if size > limit:
+                raise BadReply(f"the body is longer than {limit:,} bytes")
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+class _Journey:
+    """One call on its way: submit, poll or stream, fetch."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        adapter: Adapter,
+        model: Model,
+        *,
+        key: str | None,
+        deadline: float,
+        headers: Mapping[str, str],
+        on_partial: OnPartial | None,
+    ) -> None:
+        self._transport = transport
+        self._adapter = adapter
+        self._model = model
+        self._key = key
+        self._deadline = deadline
+        self._headers = headers
+        self._on_partial = on_partial
+        self._request_id: str | None = None
+
+    async def run(self, call: Call) -> Finished:
+        try:
+            async with asyncio.timeout(self._remaining()):
+                step = await self._submit(call)
+        except TimeoutError as error:
+            raise self._named(OutcomeUnknown("no answer before the deadline")) from error
+        except ProviderError as error:
+            raise self._named(error) from error.__cause__
+        polls = 0
+        usage = Usage()
+        while isinstance(step, Wait):
+            usage = step.usage if step.usage != Usage() else usage
+            polls += 1
+            step = await self._poll(step, polls)
+        if step.usage.cost_usd is None:
+            step = replace(step, usage=_filled(step.usage, usage))
+        paintings, lost = await self._transport.paintings(step, self._adapter.base_url, self._deadline)
+        return Finished(step, paintings, lost, self._request_id, polls)
+
+    async def _submit(self, call: Call) -> Done | Wait:
+        url = self._address(call.url)
+        async with self._transport.engine.send(call.method, url, self._headers_for(url, call), call.body) as answer:
+            self._note_request_id(answer)
+            if call.stream and answer.status < 400:
+                return await self._stream(answer)
+            body = await self._transport.collect(answer)
+        return self._read(Reply(answer.status, answer.headers, body, url))
+
+    async def _stream(self, answer: Answer) -> Done:
+        done: Done | None = None
+        async for event in events(answer.chunks):
+            match self._adapter.read_event(event, self._model):
+                case PartialImage() as partial:
+                    if self._on_partial is not None:
+                        self._on_partial(partial)
+                case Done() as part:
+                    done = part if done is None else done.plus(part)
+                case None:
+                    continue
+        if done is None:
+            raise OutcomeUnknown("the stream ended without a finished picture")
+        return done
+
+    async def _poll(self, wait: Wait, number: int) -> Done | Wait:
+        """One poll. What fails for a moment is asked again: asking costs nothing, and the job is paid for."""
+        pause = min(LONGEST_POLL_SECONDS, wait.seconds * (1 if number < 20 else 2))
+        if self._remaining() <= pause:
+            raise self._named(JobNeverEnded("the job was still running at the deadline"))
+        await self._transport.clock.sleep(pause)
+        try:
+            async with asyncio.timeout(self._remaining()):
+                return await self._submit(wait.call)
+        except TimeoutError as error:
+            raise self._named(JobNeverEnded("the job was still running at the deadline")) from error
+        except (ConnectFailed, RateLimited) as error:
+            return replace(wait, seconds=error.retry_after_seconds or wait.seconds * 2)
+        except JobNeverEnded:
+            raise
+        except OutcomeUnknown:
+            return replace(wait, seconds=wait.seconds * 2)
+        except ProviderUnavailable as error:
+            if error.status is None:  # the job itself failed; a status means that only the poll did
+                raise self._named(error) from error.__cause__
+            return replace(wait, seconds=error.retry_after_seconds or wait.seconds * 2)
+        except ProviderError as error:
+            raise self._named(error) from error.__cause__
+
+    def _read(self, reply: Reply) -> Done | Wait:
+        if reply.status >= 400:
+            raise self._adapter.error(reply)
+        if reply.status >= 300:
+            raise BadReply(f"a redirect ({reply.status}), which is not followed with a key")
+        return self._adapter.read(reply, self._model)
+
+    def _address(self, url: str) -> str:
+        """A path goes below the base URL. A whole URL must be a place that may be sent the key."""
+        if url.startswith("/"):
+            return self._adapter.base_url + url
+        parts = urlsplit(url)
+        trusted = parts.scheme == "https" and any((parts.hostname or "").endswith(s) for s in self._adapter.key_hosts)
+        if origin(url) != origin(self._adapter.base_url) and not trusted:
+            raise BadReply(
+                f"the reply points to {parts.hostname}, which is not the vendor's; the key is not sent there"
+            )
+        return url
+
+    def _headers_for(self, url: str, call: Call) -> dict[str, str]:
+        auth = self._adapter.auth(self._key) if self._key else {}
+        return {"user-agent": USER_AGENT, **self._headers, **call.headers, **auth}
+
+    def _remaining(self) -> float:
+        return max(0.0, self._deadline - self._transport.clock.monotonic())
+
+    def _note_request_id(self, answer: Answer) -> None:
+        for name in self._adapter.request_id_headers:
+            if self._request_id is None and name in answer.headers:
+                self._request_id = answer.headers[name]
+
+    def _named(self, error: ProviderError) -> ProviderError:
+        error.request_id = error.request_id or self._request_id
+        return error
+
+
+def _filled(usage: Usage, earlier: Usage) -> Usage:
+    """What the last reply says, and for the rest what an earlier one said."""
+    known = {name: value for name in USAGE_FIELDS if (value := getattr(usage, name)) is not None}
+    return replace(earlier, **known)
+
+
+async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+    """Server-sent events out of a body's pieces (html.spec.whatwg.org, 9.2.6). `[DONE]` and comments are passed over.
+
+    Lines are put together once they are whole, so a picture that comes in many pieces is not copied for each.
+    """
+    name, data = "", list[str]()
+    async for line in _lines(chunks):
+        if not line:
+            if data and data != ["[DONE]"]:
+                yield Event(name or "message", "\n".join(data))
+            name, data = "", []
+        elif line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+        elif line.startswith("event:"):
+            name = line[6:].strip()
+    if data and data != ["[DONE]"]:
+        raise OutcomeUnknown("the stream broke off within an event")
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    pending: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        head, newline, rest = chunk.partition(b"\n")
+        pending.append(head)
+        size += len(head)
+        if size > MAX_BODY_BYTES:
+            raise BadReply(f"one event is longer than {MAX_BODY_BYTES:,} bytes")
+        while newline:
+            yield b"".join(pending).rstrip(b"\r").decode("utf-8", "replace")
+            head, newline, rest = rest.partition(b"\n")
+            pending, size = [head], len(head)
+    if pending and any(pending):
+        yield b"".join(pending).rstrip(b"\r").decode("utf-8", "replace")
