@@ -142,8 +142,13 @@ def expand(provider: str, identifier: str, given: Given, sources: Mapping[str, s
     return Model.model_validate(whole)
 
 
-def unknown_model(provider: str, identifier: str, *, as_of: date, source: str) -> Model:
-    """A model that nobody has described: it can be sent a prompt, and nothing may be relied on."""
+def unknown_model(
+    provider: str, identifier: str, *, as_of: date, source: str, facts: Mapping[str, object] | None = None
+) -> Model:
+    """A model the catalogue does not have: what its operator says of it in `facts`, and else nothing to rely on.
+
+    Raises ValidationError, or ValueError, when `facts` are not a model's.
+    """
     given: Given = {
         "name": identifier,
         "source": source,
@@ -169,7 +174,7 @@ def unknown_model(provider: str, identifier: str, *, as_of: date, source: str) -
     for name in FACTS:
         if name in given:
             given[name] = {"value": given[name], "status": "unconfirmed"}
-    return expand(provider, identifier, given, {})
+    return expand(provider, identifier, {**given, **(facts or {})}, {})
 
 
 def json_schema() -> Given:

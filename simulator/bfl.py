@@ -355,7 +355,9 @@ class Fill(Flux1):
         check_mask(image, masks)
         if not masks and not has_alpha(image.content):
             # unconfirmed: what the API does with neither
-            raise unprocessable("Value error, Either a mask or an image with an alpha channel is required", "body", "mask")
+            raise unprocessable(
+                "Value error, Either a mask or an image with an alpha channel is required", "body", "mask"
+            )
         return image.width, image.height
 
     @override
@@ -817,7 +819,14 @@ def result(
     progress: float | None = None,
     details: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
-    return {"id": task_id, "status": status, "result": sample, "progress": progress, "details": details, "preview": None}
+    return {
+        "id": task_id,
+        "status": status,
+        "result": sample,
+        "progress": progress,
+        "details": details,
+        "preview": None,
+    }
 
 
 def not_authenticated(reason: str) -> Answer:

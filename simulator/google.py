@@ -274,7 +274,10 @@ def over_quota(model: str, retry_after_seconds: int = 2) -> Failure:
         "quotaDimensions": {"location": "global", "model": model},
         "quotaValue": "10",
     }
-    link = {"description": "Learn more about Gemini API quotas", "url": "https://ai.google.dev/gemini-api/docs/rate-limits"}
+    link = {
+        "description": "Learn more about Gemini API quotas",
+        "url": "https://ai.google.dev/gemini-api/docs/rate-limits",
+    }
     return Failure(
         429,
         "RESOURCE_EXHAUSTED",
@@ -423,7 +426,9 @@ def read(body: bytes, model: Model) -> Order:
         raise invalid(
             f"The number of input images ({len(sources)}) exceeds the limit of {model.max_images} for models/{model.id}."
         )
-    system = [string(part, "text", "system_instruction.parts.text") or "" for part in parts_of(fields, "systemInstruction")]
+    system = [
+        string(part, "text", "system_instruction.parts.text") or "" for part in parts_of(fields, "systemInstruction")
+    ]
     tools = messages(fields, "tools")
     if tools and not model.search:
         raise invalid("Search Grounding is not supported.")  # unconfirmed: the text
@@ -586,7 +591,9 @@ def read_size(config: Mapping[str, object], model: Model, sources: Sequence[byte
         raise invalid(f"* GenerateContentRequest.{path}.aspect_ratio: aspect_ratio must be {one_of(known)}.\n")
     image_size = string(config, "imageSize", f"{path}.image_size")
     if image_size and not model.image_sizes:
-        raise invalid(f"Image size is not supported for models/{model.id}.")  # unconfirmed: text, and that it is refused
+        raise invalid(
+            f"Image size is not supported for models/{model.id}."
+        )  # unconfirmed: text, and that it is refused
     if image_size and image_size not in model.image_sizes:
         # the status is documented for 512 on 2.1; the text is modelled on the one for aspect_ratio
         raise invalid(f"* GenerateContentRequest.{path}.image_size: image_size must be {one_of(model.image_sizes)}.\n")
@@ -664,8 +671,10 @@ def read_image(blob: Mapping[str, object], path: str) -> bytes:
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # HEIC and HEIF end here too: the vendor reads them, Pillow alone does not.
-        raise invalid("Unable to process input image. Please retry or report in "
-                      "https://developers.generativeai.google/guide/troubleshooting") from error
+        raise invalid(
+            "Unable to process input image. Please retry or report in "
+            "https://developers.generativeai.google/guide/troubleshooting"
+        ) from error
     return decoded
 
 

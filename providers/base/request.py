@@ -22,7 +22,7 @@ Band = Literal["draft", "standard", "high", "max"]
 Need = Literal["typography", "photorealism", "vector", "character_consistency", "search_grounding"]
 Policy = Literal["strict", "warn", "adapt"]
 
-NOTHING: Mapping[str, Mapping[str, object]] = MappingProxyType({})
+NO_OPTIONS: Mapping[str, Mapping[str, object]] = MappingProxyType({})
 NO_POLICY: Mapping[str, Policy] = MappingProxyType({})
 
 
@@ -146,9 +146,9 @@ class ImageRequest:
     """auto, a route, a deployment (provider/model), or a vendor's model id."""
     region: str | None = None
     """Where the request may be processed: only deployments marked with it can serve."""
-    provider_options: Mapping[str, Mapping[str, object]] = field(default=NOTHING)
+    provider_options: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: NO_OPTIONS)
     """Per provider, passed through as they are, and listed in the answer."""
-    policy: Mapping[str, Policy] = field(default=NO_POLICY)
+    policy: Mapping[str, Policy] = field(default_factory=lambda: NO_POLICY)
     """Per field, or "default": strict (as asked or not at all), warn (may be left out), adapt (may be changed)."""
     caller: str | None = None
     """Who asks: a key's or an application's name. Rules can read it."""

@@ -80,7 +80,10 @@ def post(simulator: server.Simulator, body: object, model: str = BANANA, **heade
 
 
 def asking(prompt: str = "a red bicycle", **config: object) -> dict[str, object]:
-    return {"contents": [{"parts": [{"text": prompt}]}], "generationConfig": {"responseModalities": ["IMAGE"], **config}}
+    return {
+        "contents": [{"parts": [{"text": prompt}]}],
+        "generationConfig": {"responseModalities": ["IMAGE"], **config},
+    }
 
 
 def test_a_prompt_gives_one_opaque_picture_and_its_tokens(client: genai.Client) -> None:
@@ -163,12 +166,14 @@ def test_sizes_a_model_does_not_have_are_refused(
 
 
 def test_names_it_does_not_know_are_named_with_their_place(simulator: server.Simulator) -> None:
-    status, body = post(simulator, asking(imageConfig={"imageOutputOptions": {"mimeType": "image/png"}}) | {"size": "1"})
+    status, body = post(
+        simulator, asking(imageConfig={"imageOutputOptions": {"mimeType": "image/png"}}) | {"size": "1"}
+    )
 
     assert status == 400
     lines = body["error"]["message"].splitlines()
     place = "'generation_config.image_config'"
-    assert f"Invalid JSON payload received. Unknown name \"imageOutputOptions\" at {place}: Cannot find field." in lines
+    assert f'Invalid JSON payload received. Unknown name "imageOutputOptions" at {place}: Cannot find field.' in lines
     assert 'Invalid JSON payload received. Unknown name "size": Cannot find field.' in lines
     (details,) = body["error"]["details"]
     assert {"generation_config.image_config"} <= {problem.get("field") for problem in details["fieldViolations"]}

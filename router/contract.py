@@ -1,0 +1,639 @@
+"""The contract: what must hold for a request, held against the facts of one model.
+
+`check` answers whether a deployment can serve it, with the first condition that does not hold and the fact that says
+so. `fit` then makes the request that this model gets, and lists every change. Both ask the same small functions, one
+for each field, so that what was promised by the first is what the second does.
+
+Inputs that change what is painted (mask, source and reference images, the background) are never given up. For the
+rest the policy decides, field by field: strict (as asked, or the model is dropped), warn (may be left out), adapt (may
+be changed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any, cast
+
+from ..providers.base.capabilities import Fact, Hint, Model
+from ..providers.base.errors import Dropped
+from ..providers.base.request import Band, ImageRequest, OutputFormat, Policy, Size
+from ..providers.base.response import Adaptation, AdaptationKind
+from . import sizes
+from .deployments import Deployment
+from .sizes import Choice
+
+BANDS: tuple[Band, ...] = ("draft", "standard", "high", "max")
+VENDOR_WORDS: Mapping[str, Band] = {
+    "low": "draft",
+    "medium": "standard",
+    "standard": "standard",
+    "hd": "high",
+    "high": "high",
+    "xhigh": "max",
+    "max": "max",
+}
+"""Vendors' quality words as bands, for models that do not have the word."""
+CONVERTIBLE: tuple[OutputFormat, ...] = ("png", "jpeg", "webp")
+"""Formats that can be made here from one another."""
+HINTS: tuple[Hint, ...] = ("seed", "negative_prompt", "style", "moderation", "user")
+NEVER_GIVEN_UP = frozenset(
+    {"mask", "images", "references", "background", "operation", "text", "region", "max_cost_usd"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """A condition that does not hold, and the fact it was held against."""
+
+    requirement: str
+    """The request's field, or retired, not_launched, key."""
+    text: str
+    fact: Fact[Any] | None = None
+
+    def dropped(self, deployment: Deployment) -> Dropped:
+        fact, model = self.fact, deployment.model
+        return Dropped(
+            deployment.name,
+            self.text,
+            self.requirement,
+            fact=_said(fact) if fact is not None else self.text,
+            source=fact.source if fact is not None else "the configuration",
+            as_of=(fact.as_of if fact is not None else model.as_of).isoformat(),
+            status=fact.status if fact is not None else "confirmed",
+        )
+
+
+def _said(fact: Fact[Any]) -> str:
+    value = fact.value
+    if value is None:
+        said = "none"
+    elif hasattr(value, "model_dump"):
+        said = ", ".join(f"{name} {each}" for name, each in value.model_dump(exclude_defaults=True).items())
+    elif isinstance(value, tuple | list):
+        said = ", ".join(map(str, cast("list[object]", value)))
+    else:
+        said = str(value)
+    return f"{said} ({fact.note})" if fact.note else said
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Field by field: the request's own word, then the route's, then the configuration's."""
+
+    by_field: Mapping[str, Policy]
+    default: Policy
+
+    @classmethod
+    def of(cls, *layers: Mapping[str, Policy]) -> Policies:
+        """The strongest layer last."""
+        merged: dict[str, Policy] = {}
+        default: Policy = "adapt"
+        for layer in layers:
+            if "default" in layer:
+                default = layer["default"]
+                merged = {}  # a layer's default speaks for every field that it does not name itself
+            merged.update(layer)
+        return cls(merged, default)
+
+    def __getitem__(self, name: str) -> Policy:
+        return self.by_field.get(name, self.default)
+
+    def strict(self, name: str) -> bool:
+        return self.by_field.get(name, self.default) == "strict"
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The request as one model gets it."""
+
+    request: ImageRequest
+    calls: tuple[int, ...]
+    """Pictures a call; more than one call when the model makes fewer at a time than were asked for."""
+    adaptations: tuple[Adaptation, ...]
+    warnings: tuple[str, ...]
+    convert_to: OutputFormat | None = None
+    """What the picture is made into here, after it came."""
+    paints: Size | None = None
+    """The pixels that must come; None when the vendor chooses them."""
+    exact: bool = True
+    """A picture of another size is not what was asked for."""
+
+
+# Can it?
+
+
+def check(request: ImageRequest, model: Model, policies: Policies, today: date) -> Unmet | None:
+    """The first condition that does not hold, or None. The cheapest questions come first."""
+    return (
+        _alive(model, today)
+        or _operation(request, model)
+        or _background(request, model)
+        or _inputs(request, model)
+        or _mask(request, model)
+        or _prompt(request, model)
+        or _needs(request, model)
+        or _size(request, model, policies)
+        or _count(request, model, policies)
+        or _quality(request, model, policies)
+        or _format(request, model, policies)
+        or _hints(request, model, policies)
+        or _stream(request, model, policies)
+        or _options(request, model, policies)
+    )
+
+
+def _alive(model: Model, today: date) -> Unmet | None:
+    life = model.lifecycle
+    ended = life.shutdown.value
+    if ended is not None and today >= ended:
+        replaced = f"; its vendor names {life.replacement.value}" if life.replacement.value else ""
+        return Unmet("retired", f"ended on {ended}{replaced}", life.shutdown)
+    launched = life.launched.value
+    if launched is not None and today < launched:
+        return Unmet("not_launched", f"starts on {launched}", life.launched)
+    return None
+
+
+def _operation(request: ImageRequest, model: Model) -> Unmet | None:
+    wanted = "edit" if request.operation == "generate" and request.references else request.operation
+    if wanted in model.operations.value:
+        return None
+    word = "take reference images" if wanted != request.operation else wanted.replace("_", " ")
+    return Unmet("operation", f"cannot {word}", model.operations)
+
+
+def _background(request: ImageRequest, model: Model) -> Unmet | None:
+    if request.background == "auto":
+        return None
+    if request.background not in model.backgrounds.value:
+        return Unmet("background", f"cannot return {_a(request.background)} background", model.backgrounds)
+    if request.background == "transparent" and not _transparent_format(request, model):
+        return Unmet("background", "has no format that can be transparent", model.output)
+    return None
+
+
+def _transparent_format(request: ImageRequest, model: Model) -> OutputFormat | None:
+    """The format in which a transparent picture is asked of the vendor."""
+    able = [each for each in model.output.value.formats if each in model.output.value.transparent]
+    wanted = request.output_format
+    if wanted is not None and wanted in able:
+        return wanted
+    return able[0] if able else None
+
+
+def _inputs(request: ImageRequest, model: Model) -> Unmet | None:
+    given = request.input_images
+    if not given:
+        return None
+    name = "images" if request.images else "references"
+    fact, rule = model.input_images, model.input_images.value
+    if rule is None:
+        return Unmet(name, "takes no input images", fact)
+    if len(given) > rule.max_input_images:
+        return Unmet(name, f"takes at most {rule.max_input_images} input images, not {len(given)}", fact)
+    for image in given:
+        if image.media_type not in rule.media_types:
+            return Unmet(name, f"does not take {image.media_type} ({image.name})", fact)
+        if rule.max_bytes is not None and len(image.data) > rule.max_bytes:
+            return Unmet(name, f"takes at most {rule.max_bytes:,} bytes an image, not {len(image.data):,}", fact)
+        if rule.min_edge is not None and min(image.size.width, image.size.height) < rule.min_edge:
+            return Unmet(name, f"takes images from {rule.min_edge} pixels an edge, not {image.size}", fact)
+        if rule.max_pixels is not None and image.size.pixels > rule.max_pixels:
+            return Unmet(name, f"takes images up to {rule.max_pixels:,} pixels, not {image.size}", fact)
+    return None
+
+
+def _mask(request: ImageRequest, model: Model) -> Unmet | None:
+    if request.mask is None:
+        return None
+    rule = model.mask.value
+    if rule is None:
+        return Unmet("mask", "takes no mask", model.mask)
+    if rule.max_bytes is not None and len(request.mask.data) > rule.max_bytes:
+        return Unmet("mask", f"takes a mask up to {rule.max_bytes:,} bytes, not {len(request.mask.data):,}", model.mask)
+    return None
+
+
+def _prompt(request: ImageRequest, model: Model) -> Unmet | None:
+    fact, most = model.max_prompt_characters, model.max_prompt_characters.value
+    if most is None:
+        return None
+    plain = not (request.text or request.style or request.negative_prompt)
+    length = len(request.prompt) if plain else len(_prompt_sent(request, model)[0])
+    return Unmet("prompt", f"takes at most {most:,} characters, not {length:,}", fact) if length > most else None
+
+
+def _needs(request: ImageRequest, model: Model) -> Unmet | None:
+    """A need is unmet when the model is known to be weak at it; what is unknown is not held against it."""
+    strengths = model.strengths.value
+    for need in request.needs:
+        if strengths.get(need) == "weak" or (need == "vector" and "svg" not in model.output.value.formats):
+            return Unmet("needs", f"is weak at {need.replace('_', ' ')}", model.strengths)
+    if request.text and strengths.get("typography") == "weak":
+        return Unmet("text", "is weak at spelling words", model.strengths)
+    return None
+
+
+def _size(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
+    if request.size is None and request.aspect_ratio is None and request.resolution is None:
+        return None
+    for name, why in size_choice(request, model).misses:
+        if policies.strict(name):
+            return Unmet(name, f"cannot paint {_asked(request, name)}: {why}", model.sizes)
+    return None
+
+
+def size_choice(request: ImageRequest, model: Model) -> Choice:
+    return sizes.choose(
+        model.sizes.value,
+        size=request.size,
+        aspect_ratio=request.aspect_ratio,
+        resolution=request.resolution,
+        input_size=request.images[0].size if request.images else None,
+    )
+
+
+def _asked(request: ImageRequest, name: str) -> str:
+    value = getattr(request, name)
+    return f"{value}" if name != "aspect_ratio" else f"the ratio {value}"
+
+
+def _count(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
+    most = model.max_outputs_per_call.value
+    if request.n > most and policies.strict("n"):
+        return Unmet("n", f"makes at most {most} a call, not {request.n}", model.max_outputs_per_call)
+    return None
+
+
+def _quality(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
+    if request.quality is None or not policies.strict("quality"):
+        return None
+    settings = model.qualities.value
+    if settings is None:
+        return Unmet("quality", "has no quality setting", model.qualities)
+    if quality_word(request.quality, model, explicit=_names_model(request)) is None:
+        return Unmet("quality", f"has no {request.quality!r}, only {', '.join(settings.words)}", model.qualities)
+    return None
+
+
+def _names_model(request: ImageRequest) -> bool:
+    """Did the caller choose a model or deployment, and so speak of its own quality words?"""
+    return "/" in request.model or any(each.isdigit() for each in request.model)
+
+
+def quality_word(quality: str, model: Model, *, explicit: bool) -> str | None:
+    """The model's word for what the caller said; None when it has none that means the same.
+
+    high, max and standard are both bands and vendors' words. They are bands, unless the caller named a model.
+    """
+    settings = model.qualities.value
+    if settings is None:
+        return None
+    if quality in settings.words and (explicit or quality not in BANDS):
+        return quality
+    return settings.bands.get(quality) if quality in BANDS else None  # pyright: ignore[reportArgumentType] (a str is not narrowed by `in`)
+
+
+def nearest_quality(quality: str, model: Model) -> str | None:
+    """The model's word for the nearest band; None when it has no quality setting."""
+    settings = model.qualities.value
+    band = VENDOR_WORDS.get(quality) or (quality if quality in BANDS else None)
+    if settings is None or band is None or not settings.bands:
+        return None
+    place = BANDS.index(band)  # pyright: ignore[reportArgumentType] (as above)
+    nearest = min(settings.bands, key=lambda each: (abs(BANDS.index(each) - place), BANDS.index(each)))
+    return settings.bands[nearest]
+
+
+def _format(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
+    wanted, rule = request.output_format, model.output.value
+    if wanted is None or (wanted in rule.formats and rule.selectable):
+        return None
+    if policies.strict("output_format") or wanted not in CONVERTIBLE:
+        return Unmet("output_format", f"cannot answer in {wanted}", model.output)
+    return None
+
+
+def _hints(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
+    for name in HINTS:
+        if getattr(request, name) is not None and not _takes(request, model, name) and policies.strict(name):
+            return Unmet(name, f"takes no {name.replace('_', ' ')}", model.hints)
+    return None
+
+
+def _takes(request: ImageRequest, model: Model, name: Hint) -> bool:
+    if name not in model.hints.value:
+        return False
+    levels = model.moderation_levels
+    return name != "moderation" or levels is None or request.moderation in levels.value
+
+
+def _stream(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
+    if request.stream and model.streaming.value is None and policies.strict("stream"):
+        return Unmet("stream", "does not stream", model.streaming)
+    return None
+
+
+def _options(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
+    if not policies.strict("provider_options"):
+        return None
+    for name in request.provider_options.get(model.provider, {}):
+        if name not in model.options.value:
+            return Unmet("provider_options", f"has no documented option {name!r}", model.options)
+    return None
+
+
+def _a(word: str) -> str:
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
+
+
+# Then how?
+
+
+@dataclass(slots=True)
+class _Fitting:
+    """Collects the changes while a request is fitted."""
+
+    request: ImageRequest
+    model: Model
+    policies: Policies
+    changes: dict[str, Any] = field(default_factory=dict[str, Any])
+    adaptations: list[Adaptation] = field(default_factory=list[Adaptation])
+    warnings: list[str] = field(default_factory=list[str])
+    convert_to: OutputFormat | None = None
+    paints: Size | None = None
+    exact: bool = True
+    calls: tuple[int, ...] = (1,)
+
+    def note(self, name: str, kind: AdaptationKind, asked: object, sent: object, reason: str) -> None:
+        self.adaptations.append(Adaptation(name, kind, str(asked), None if sent is None else str(sent), reason))
+
+    def drop(self, name: str, reason: str) -> None:
+        asked = getattr(self.request, name)
+        self.changes[name] = None
+        self.note(name, "dropped", asked, None, reason)
+        self.warnings.append(f"{name} is not sent: {reason}")
+
+
+def fit(request: ImageRequest, deployment: Deployment, policies: Policies, today: date, *, warn_days: int) -> Fitted:
+    """The request as the deployment's model gets it, and what was changed. Call it after `check` found nothing."""
+    work = _Fitting(request, deployment.model, policies)
+    _fit_size(work)
+    _fit_count(work)
+    _fit_quality(work)
+    _fit_format(work)
+    _fit_hints(work)
+    _fit_stream(work)
+    _fit_prompt(work)
+    _fit_options(work)
+    _warn_of_life(work, today, warn_days)
+    _warn_of_doubt(work)
+    return Fitted(
+        replace(request, **work.changes),
+        work.calls,
+        tuple(work.adaptations),
+        tuple(work.warnings),
+        work.convert_to,
+        work.paints,
+        work.exact,
+    )
+
+
+def _fit_size(work: _Fitting) -> None:
+    request = work.request
+    choice = size_choice(request, work.model)
+    work.changes |= {"size": choice.size, "aspect_ratio": choice.aspect_ratio, "resolution": choice.resolution}
+    work.paints = choice.paints if request.size or request.aspect_ratio else None
+    # Pixels of a ratio's table are the vendor's, and a picture a few pixels off is still that ratio.
+    work.exact = request.size is not None or choice.size is not None
+    sent = " ".join(str(each) for each in (choice.size, choice.aspect_ratio, choice.resolution) if each)
+    missed = dict(choice.misses)
+    for name in ("size", "aspect_ratio", "resolution"):
+        asked = getattr(request, name)
+        if asked is None:
+            continue
+        if name in missed:
+            kind: AdaptationKind = "clamped" if sent else "dropped"
+            work.note(name, kind, asked, sent or None, missed[name])
+            work.warnings.append(f"{name} {asked} is not what will come: {missed[name]}")
+        elif getattr(choice, name) != asked:
+            work.note(name, "renamed", asked, sent or None, "the model's own way to say it")
+
+
+def _fit_count(work: _Fitting) -> None:
+    wanted, most = work.request.n, work.model.max_outputs_per_call.value
+    if wanted <= most:
+        work.calls = (wanted,)
+        return
+    whole, rest = divmod(wanted, most)
+    work.calls = (most,) * whole + ((rest,) if rest else ())
+    work.changes["n"] = most
+    work.note("n", "emulated", wanted, " + ".join(map(str, work.calls)), f"it makes at most {most} a call")
+
+
+def _fit_quality(work: _Fitting) -> None:
+    asked = work.request.quality
+    if asked is None:
+        return
+    if work.model.qualities.value is None:
+        work.drop("quality", "the model has no quality setting")
+        return
+    word = quality_word(asked, work.model, explicit=_names_model(work.request))
+    if word is not None:
+        work.changes["quality"] = word
+        if word != asked:
+            work.note("quality", "renamed", asked, word, "the model's word for this band")
+        return
+    nearest = nearest_quality(asked, work.model)
+    if nearest is None:
+        work.drop("quality", "the model has no word for it")
+        return
+    work.changes["quality"] = nearest
+    work.note("quality", "clamped", asked, nearest, "the model's nearest setting")
+
+
+def _fit_format(work: _Fitting) -> None:
+    request, rule = work.request, work.model.output.value
+    wanted, compression = request.output_format, request.output_compression
+    sent = wanted if wanted in rule.formats else None
+    if request.background == "transparent":
+        sent = _transparent_format(request, work.model)
+        if wanted is None and sent == rule.formats[0]:
+            sent = None
+    if wanted is not None and (sent != wanted or not rule.selectable):
+        work.convert_to = wanted
+        made = sent if sent and rule.selectable else rule.formats[0]
+        work.note("output_format", "emulated", wanted, made, "made in the vendor's format and converted here")
+        sent = sent if rule.selectable else None
+    elif wanted is None and sent is not None:
+        work.note("output_format", "emulated", "transparent background", sent, "a format that carries transparency")
+    work.changes["output_format"] = sent if rule.selectable else None
+    if compression is None:
+        return
+    if work.convert_to in {"jpeg", "webp"}:
+        work.note("output_compression", "emulated", compression, None, "applied when it is converted here")
+        work.changes["output_compression"] = None
+    elif (sent or rule.formats[0]) not in rule.compression:
+        work.drop("output_compression", f"{sent or rule.formats[0]} has no compression setting here")
+
+
+def _fit_hints(work: _Fitting) -> None:
+    for name in HINTS:
+        if getattr(work.request, name) is None or _takes(work.request, work.model, name):
+            continue
+        if name in {"negative_prompt", "style"} and work.policies[name] == "adapt":
+            continue  # said in the prompt, see _fit_prompt
+        work.drop(name, f"the model takes no {name.replace('_', ' ')}")
+
+
+def _fit_stream(work: _Fitting) -> None:
+    request, streaming = work.request, work.model.streaming.value
+    if not request.stream:
+        if request.partial_images:
+            work.drop("partial_images", "previews come with `stream` only")
+        return
+    if streaming is None:
+        work.changes |= {"stream": False, "partial_images": None}
+        work.note(
+            "stream", "emulated", "true", None, "the model does not stream: the finished picture is the only event"
+        )
+        if request.partial_images:
+            work.note("partial_images", "dropped", request.partial_images, None, "the model does not stream")
+    elif request.partial_images is not None and request.partial_images > streaming.max_partial_images:
+        most = streaming.max_partial_images
+        work.changes["partial_images"] = most
+        work.note("partial_images", "clamped", request.partial_images, most, f"the model gives at most {most}")
+
+
+def _fit_prompt(work: _Fitting) -> None:
+    prompt, said = _prompt_sent(work.request, work.model, work.policies)
+    for name, asked, sentence in said:
+        work.note(name, "emulated", asked, sentence, "said in the prompt: the model has no field for it")
+        work.changes[name] = () if name == "text" else None
+    work.changes["prompt"] = prompt
+
+
+def _prompt_sent(
+    request: ImageRequest, model: Model, policies: Policies | None = None
+) -> tuple[str, tuple[tuple[str, str, str], ...]]:
+    """The prompt as sent, and what was added to it: (field, as asked, the sentence)."""
+    said: list[tuple[str, str, str]] = []
+    if request.text:
+        quoted = ", ".join(f'"{each}"' for each in request.text)
+        said.append(("text", " | ".join(request.text), f"The picture contains this text, spelled exactly: {quoted}."))
+    for name, sentence in (("style", "Style: {}."), ("negative_prompt", "Nothing of this appears in it: {}.")):
+        value = getattr(request, name)
+        if value and name not in model.hints.value and (policies is None or policies[name] == "adapt"):
+            said.append((name, value, sentence.format(value.rstrip("."))))
+    if not said:
+        return request.prompt, ()
+    return "\n\n".join([request.prompt, *(sentence for _, _, sentence in said)]).strip(), tuple(said)
+
+
+def _fit_options(work: _Fitting) -> None:
+    options = work.request.provider_options
+    for name, value in options.get(work.model.provider, {}).items():
+        documented = name in work.model.options.value
+        reason = "the vendor's own option" if documented else "passed on, though the vendor does not document it"
+        work.note(f"provider_options.{work.model.provider}.{name}", "passed", _brief(value), _brief(value), reason)
+        if not documented:
+            work.warnings.append(f"{work.model.key} has no documented option {name!r}")
+
+
+def _brief(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _warn_of_life(work: _Fitting, today: date, warn_days: int) -> None:
+    life = work.model.lifecycle
+    ends = life.shutdown.value
+    if ends is not None and today + timedelta(days=warn_days) >= ends:
+        replacement = f"; its vendor names {life.replacement.value}" if life.replacement.value else ""
+        work.warnings.append(f"{work.model.key} ends on {ends}{replacement}")
+
+
+def _warn_of_doubt(work: _Fitting) -> None:
+    """The contract rests on these facts; a reader should know when nobody has confirmed them."""
+    request, model = work.request, work.model
+    leaned_on: list[tuple[str, Fact[Any]]] = []
+    if request.background == "transparent":
+        leaned_on.append(("a transparent background", model.backgrounds))
+    if request.mask is not None:
+        leaned_on.append(("the mask", model.mask))
+    if request.size is not None:
+        leaned_on.append(("the size", model.sizes))
+    for name, fact in leaned_on:
+        if fact.status == "unconfirmed":
+            work.warnings.append(f"{name} rests on a fact that is not confirmed ({model.key}, {fact.source})")
+
+
+# What would help
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A request with one demand less, in words."""
+
+    words: str
+    field: str
+    request: ImageRequest
+    policies: Policies
+
+
+def relaxations(request: ImageRequest, policies: Policies, unmet: set[str]) -> list[Change]:
+    """Every way to ask for less, among the demands that some model could not meet."""
+    found: list[Change] = []
+
+    def without(name: str, words: str, **changes: object) -> None:
+        found.append(Change(words, name, replace(request, **changes), policies))  # pyright: ignore[reportArgumentType]
+
+    if "background" in unmet:
+        without(
+            "background",
+            f"drop {'transparency' if request.background == 'transparent' else 'the background'}",
+            background="auto",
+        )
+    for name in (
+        "size",
+        "aspect_ratio",
+        "resolution",
+        "n",
+        "quality",
+        "output_format",
+        "seed",
+        "negative_prompt",
+        "style",
+        "moderation",
+        "user",
+        "stream",
+        "provider_options",
+    ):
+        if name in unmet:
+            softer = Policies({**policies.by_field, name: "adapt"}, policies.default)
+            words = f"let the {name.replace('_', ' ')} be adapted"
+            if name == "output_format" and request.output_format not in CONVERTIBLE:
+                without(name, f"drop the output format {request.output_format}", output_format=None)
+            else:
+                found.append(Change(words, name, request, softer))
+    if "mask" in unmet:
+        without("mask", "drop the mask", mask=None)
+    if "references" in unmet or ("operation" in unmet and request.references):
+        without("references", "drop the reference images", references=())
+        if len(request.references) > 1:
+            without("references", "use one reference image", references=request.references[:1])
+    if "images" in unmet and len(request.images) > 1:
+        without("images", "use one source image", images=request.images[:1], references=())
+    if "needs" in unmet:
+        without("needs", f"drop the need for {', '.join(request.needs)}", needs=())
+    if "text" in unmet:
+        without("text", "drop the words to spell", text=())
+    if "region" in unmet:
+        without("region", "allow any region", region=None)
+    if "prompt" in unmet:
+        without("prompt", "shorten the prompt to 1,000 characters", prompt=request.prompt[:1000])
+    if "max_cost_usd" in unmet:
+        without("max_cost_usd", "raise the price ceiling", max_cost_usd=None)
+    return found

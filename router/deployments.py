@@ -1,0 +1,175 @@
+"""Deployments: every configured way to a model, made from the settings' rows and the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import cached_property
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from .. import providers
+from ..providers.base.adapter import AnyAdapter
+from ..providers.base.capabilities import Model
+from ..providers.base.errors import ConfigError, Problem
+from . import catalog as catalogue
+from .catalog import Catalog
+from .document import did_you_mean
+from .settings import DeploymentRow, Named, Settings
+
+TWINS = {"openai": "openai", "azure_openai": "azure", "google": "google", "bfl": "bfl"}
+"""Provider -> the simulator's folder that speaks its wire."""
+SIMULATED_KEY = "sim-key"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One way to one model. `name` is what rules and callers call it."""
+
+    name: str
+    provider: str
+    model: Model
+    """Its facts; `model.wire` is what this deployment calls it."""
+    row: DeploymentRow = field(repr=False)
+    base_url: str | None = None
+    """None: the vendor's own, unless `lacking` says that it is needed."""
+    key: str | None = field(default=None, repr=False)
+    lacking: str | None = None
+    """What has to be set before it can be used: a key or an address; None when nothing is."""
+
+    @cached_property
+    def adapter(self) -> AnyAdapter:
+        return providers.adapter(self.provider)(base_url=self.base_url, settings=self.row.settings)
+
+    @property
+    def timeout_seconds(self) -> float | None:
+        return self.row.timeout_seconds
+
+
+@dataclass(frozen=True)
+class Deployments:
+    """All of them, by name, and how callers may name them."""
+
+    by_name: Mapping[str, Deployment]
+    open_rows: tuple[tuple[DeploymentRow, Mapping[str, str]], ...] = ()
+    """Rows that take any model a caller names, with the environment they read."""
+
+    def __iter__(self) -> Iterator[Deployment]:
+        return iter(self.by_name.values())
+
+    def __len__(self) -> int:
+        return len(self.by_name)
+
+    def named(self, name: str, *, today: date) -> tuple[Deployment, ...]:
+        """The deployment of this name, or all whose model (or snapshot) is called so; empty when there is none."""
+        if name in self.by_name:
+            return (self.by_name[name],)
+        found = tuple(each for each in self if name == each.model.id or name == each.model.key)
+        if found:
+            return found
+        found = tuple(
+            replace(each, model=each.model.model_copy(update={"wire_id": name}))
+            for each in self
+            if name in each.model.lifecycle.snapshots.value
+        )
+        if found:
+            return found
+        for row, environment in self.open_rows:
+            prefix, slash, model_id = name.partition("/")
+            if slash and prefix == row.prefix:
+                model = _described(row, model_id, today)
+                return (_deployment(row, model, environment),)
+        return ()
+
+    def simulated(self, base_url: str) -> Deployments:
+        """The same deployments, pointed at a running simulator; those that have no twin lack one."""
+
+        def at_twin(each: Deployment) -> Deployment:
+            twin = TWINS.get(each.provider)
+            if twin is None:
+                return replace(each, lacking=f"the simulator has no twin of {each.provider}")
+            path = urlsplit(providers.adapter(each.provider).default_base_url or "").path
+            return replace(each, base_url=f"{base_url}/{twin}{path}", key=SIMULATED_KEY, lacking=None)
+
+        return Deployments({name: at_twin(each) for name, each in self.by_name.items()})
+
+
+def build(settings: Settings, catalog: Catalog, environment: Mapping[str, str]) -> Deployments:
+    """Raises ConfigError with every row that names an unknown provider, model or setting."""
+    found: dict[str, Deployment] = {}
+    open_rows: list[tuple[DeploymentRow, Mapping[str, str]]] = []
+    wrong: list[Problem] = []
+    for index, row in enumerate(settings.deployments):
+        try:
+            kind = providers.adapter(row.provider)
+        except KeyError:
+            message = f"unknown provider {row.provider!r}{did_you_mean(row.provider, providers.names())}"
+            wrong.append(settings.problem("deployments", (index, "provider"), message))
+            continue
+        for name in sorted(row.settings.keys() - kind.settings):
+            hint = did_you_mean(name, list(kind.settings))
+            message = f"{row.provider} has no setting {name!r}{hint}"
+            wrong.append(settings.problem("deployments", (index, "settings", name), message))
+        if row.base_url is None and kind.default_base_url is None and kind.needs_key:
+            message = f"{row.provider} needs a base_url, such as https://… or {{env: NAME}}"
+            wrong.append(settings.problem("deployments", (index,), message))
+        if row.models == "any":
+            open_rows.append((row, environment))
+            continue
+        try:
+            models = list(_models(row, catalog))
+        except (ValueError, ValidationError) as error:
+            wrong.append(settings.problem("deployments", (index, "models"), str(error)))
+            continue
+        for model_id, model in models:
+            each = _deployment(row, model, environment, name=f"{row.prefix}/{model_id}")
+            if each.name in found:
+                message = f"deployment {each.name!r} is there already; give this row another name"
+                wrong.append(settings.problem("deployments", (index, "name"), message))
+            found[each.name] = each
+    if wrong:
+        raise ConfigError(wrong)
+    return Deployments(found, tuple(open_rows))
+
+
+def _models(row: DeploymentRow, catalog: Catalog) -> Iterator[tuple[str, Model]]:
+    """The row's models, each with its name in the catalogue and, where it differs, its name here."""
+    known = {model.id: model for model in catalog.models.values() if model.provider == row.provider}
+    if row.models == "all":
+        if not known:
+            raise ValueError(f"the catalogue has no models of {row.provider}; list them, with `facts`")
+        yield from known.items()
+        return
+    wire_names = row.models if isinstance(row.models, dict) else {name: name for name in row.models}
+    for name, wire in wire_names.items():
+        if name in known:
+            model = known[name]
+        elif row.facts or not known:
+            model = _described(row, name, date.today())  # noqa: DTZ011 (the day the operator vouches for it)
+        else:
+            raise ValueError(f"{row.provider} has no model {name!r} in the catalogue{did_you_mean(name, list(known))}")
+        yield name, model if wire == model.wire else model.model_copy(update={"wire_id": wire})
+
+
+def _described(row: DeploymentRow, model_id: str, today: date) -> Model:
+    return catalogue.unknown_model(
+        row.provider, model_id, as_of=today, source="the deployment's own configuration", facts=row.facts
+    )
+
+
+def _deployment(
+    row: DeploymentRow, model: Model, environment: Mapping[str, str], *, name: str | None = None
+) -> Deployment:
+    name = name or f"{row.prefix}/{model.id}"
+    key = row.key.read(environment) if row.key else None
+    base_url = row.base_url.read(environment) if isinstance(row.base_url, Named) else row.base_url
+    lacking: str | None = None
+    if row.key is not None and key is None:
+        lacking = f"{row.key} is not set"
+    elif row.key is None and providers.adapter(row.provider).needs_key:
+        lacking = f"no key is configured for {row.prefix}"
+    elif isinstance(row.base_url, Named) and base_url is None:
+        lacking = f"{row.base_url} is not set"
+    return Deployment(name, row.provider, model, row, base_url, key, lacking)

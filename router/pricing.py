@@ -1,0 +1,304 @@
+"""Money: an interval before, the vendor's own numbers after. All amounts are US dollars, all are `Decimal`.
+
+The token formulas are the vendors' (the catalogue says where each was read); `estimate` turns what is not known yet,
+such as a quality of "auto", into a range, and names what has no price at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, assert_never
+
+from ..providers.base.capabilities import (
+    FlatTokens,
+    FlexibleSizes,
+    FreePrice,
+    GridTokens,
+    ImagePrice,
+    InputTokens,
+    MegapixelPrice,
+    Model,
+    NoPrice,
+    OutputTokens,
+    PatchTokens,
+    RatioTable,
+    TableTokens,
+    TierTokens,
+    TileTokens,
+    TokenPrice,
+)
+from ..providers.base.request import ImageRequest, Size
+from ..providers.base.response import NO_ESTIMATE, Estimate, Usage
+
+MILLION = Decimal(1_000_000)
+MEGAPIXEL = 1_048_576
+"""BFL's megapixel: 4 MP is 4,194,304 pixels."""
+AUTO_SIZES = (Size(1024, 1024), Size(1536, 1024), Size(1024, 1536))
+"""What a size of "auto" may become: the sizes that GPT image models are documented to choose from."""
+Basis = Literal["vendor", "usage", "list_price", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Low, expected, worst: whole tokens."""
+
+    low: int
+    expected: int
+    worst: int
+
+    def plus(self, other: Range) -> Range:
+        return Range(self.low + other.low, self.expected + other.expected, self.worst + other.worst)
+
+    def times(self, count: int) -> Range:
+        return Range(self.low * count, self.expected * count, self.worst * count)
+
+
+# Tokens
+
+
+def grid_tokens(rule: GridTokens, size: Size, quality: str) -> int:
+    """Image output tokens of one picture, GPT Image 2 and later."""
+    factor = rule.factors[quality]
+    longer, shorter = max(size.width, size.height), min(size.width, size.height)
+    cells = (2 * factor * shorter + longer) // (2 * longer)
+    exact = Decimal(factor * cells * (2_000_000 + size.pixels)) / 4_000_000
+    return math.ceil(math.ceil(exact) * rule.multiplier.get(quality, Decimal(1)))
+
+
+def tile_tokens(rule: TileTokens, size: Size, *, high_fidelity: bool = False) -> int:
+    """Input tokens of one picture, GPT Image 1 family."""
+    scale = min(1.0, 2048 / max(size.width, size.height))
+    width, height = size.width * scale, size.height * scale
+    scale = min(1.0, 512 / min(width, height))
+    width, height = round(width * scale), round(height * scale)
+    tiles = math.ceil(width / 512) * math.ceil(height / 512)
+    extra = rule.high_fidelity_square if size.width == size.height else rule.high_fidelity_other
+    return rule.base + rule.per_tile * tiles + (extra if high_fidelity else 0)
+
+
+def patch_tokens(rule: PatchTokens, size: Size) -> int:
+    """Input tokens of one picture, GPT Image 2 and later; third-party reverse engineering, see the catalogue."""
+    width, height = float(size.width), float(size.height)
+    longer = max(width, height)
+    if longer < 1024:
+        scale = min(2.0, 1024 / longer)
+        width, height = width * scale, height * scale
+    width, height = min(width, 3 * height), min(height, 3 * width)
+    patches = math.ceil(width / 32) * math.ceil(height / 32)
+    if patches <= rule.budget:
+        return patches
+    factor = math.sqrt(rule.budget * 1024 / (width * height))
+    across, down = width * factor / 32, height * factor / 32
+    factor *= min(math.floor(across) / across, math.floor(down) / down)
+    # The shrunken edges are whole numbers of patches up to rounding in the last digit.
+    return math.ceil(width * factor / 32 - 1e-6) * math.ceil(height * factor / 32 - 1e-6)
+
+
+def input_image_tokens(rule: InputTokens, size: Size, *, high_fidelity: bool = False) -> int:
+    match rule:
+        case TileTokens():
+            return tile_tokens(rule, size, high_fidelity=high_fidelity)
+        case PatchTokens():
+            return patch_tokens(rule, size)
+        case FlatTokens():
+            return rule.tokens
+    assert_never(rule)
+
+
+def text_tokens(prompt: str, overhead: int) -> Range:
+    """A prompt's tokens, without the vendor's tokenizer: a byte-pair token holds one to about six characters."""
+    size = len(prompt.encode())
+    return Range(math.ceil(len(prompt) / 6) + overhead, math.ceil(size / 4) + overhead, size + overhead)
+
+
+def output_image_tokens(rule: OutputTokens, model: Model, request: ImageRequest) -> Range | None:
+    """Image output tokens of one picture; None when the tables do not reach so far."""
+    match rule:
+        case TierTokens():
+            known = rule.tokens
+            if request.resolution in known:
+                tokens = known[request.resolution]
+                return Range(tokens, tokens, tokens)
+            default = model.sizes.value.default_tier if isinstance(model.sizes.value, RatioTable) else None
+            expected = known.get(default or "default", max(known.values()))
+            return Range(min(known.values()), expected, max(known.values()))
+        case GridTokens():
+            words = tuple(rule.factors)
+        case TableTokens():
+            words = tuple(rule.tokens)
+        case _:
+            assert_never(rule)
+    qualities = (request.quality,) if request.quality in words else words
+    sizes = (request.size,) if request.size else AUTO_SIZES
+    found = [tokens for size in sizes for word in qualities if (tokens := _counted(rule, size, word)) is not None]
+    likely = _counted(rule, sizes[0], _likely_quality(model, request, words))
+    if not found or likely is None:
+        return None
+    return Range(min(found), likely, max(found))
+
+
+def _counted(rule: GridTokens | TableTokens, size: Size, quality: str) -> int | None:
+    return grid_tokens(rule, size, quality) if isinstance(rule, GridTokens) else rule.tokens[quality].get(str(size))
+
+
+def _likely_quality(model: Model, request: ImageRequest, words: Sequence[str]) -> str:
+    if request.quality is not None and request.quality in words:
+        return request.quality
+    settings = model.qualities.value
+    likely = (settings.default or settings.bands.get("standard")) if settings else None
+    return likely if likely is not None and likely in words else words[-1]
+
+
+# Before
+
+
+def estimate(request: ImageRequest, model: Model, *, calls: int = 1) -> Estimate:
+    """The price of a request that fits the model: `request.n` pictures a call, `calls` times."""
+    price = model.price.value
+    match price:
+        case TokenPrice():
+            each = _token_estimate(price, request, model)
+        case ImagePrice():
+            each = _image_estimate(price, request).times(request.n)
+        case MegapixelPrice():
+            each = _megapixel_estimate(price, request, model)
+        case NoPrice():
+            return NO_ESTIMATE
+        case FreePrice():
+            each = Estimate(Decimal(0), Decimal(0), Decimal(0))
+        case _:
+            assert_never(price)
+    return each.times(calls) if calls > 1 else each
+
+
+def _token_estimate(price: TokenPrice, request: ImageRequest, model: Model) -> Estimate:
+    rates = price.rates
+    output = output_image_tokens(price.output_tokens, model, request)
+    if output is None or rates.image_output is None:
+        return Estimate(None, None, None, (*price.unpriced, "the picture: its size is not in the vendor's table"))
+    unpriced = list(price.unpriced)
+    text = text_tokens(request.prompt, price.text_overhead_tokens)
+    pictures = _input_tokens(price, request)
+    if request.input_images and price.input_image_tokens is None:
+        unpriced.append("input images")
+    previews = price.partial_image_tokens * (request.partial_images or 0) if request.stream else 0
+    output = output.times(request.n).plus(Range(0, previews, previews * request.n))
+    inputs = [
+        (tokens_in * (rates.text_input or 0) + tokens_pictures * (rates.image_input or 0)) / MILLION
+        for tokens_in, tokens_pictures in (
+            (text.low, pictures.low),
+            (text.expected, pictures.expected),
+            (text.worst, pictures.worst),
+        )
+    ]
+    painted = [tokens * rates.image_output / MILLION for tokens in (output.low, output.expected, output.worst)]
+    worst = painted[2] * price.worst_factor + price.extra_per_image_usd * request.n
+    return Estimate(inputs[0] + painted[0], inputs[1] + painted[1], inputs[2] + worst, tuple(unpriced))
+
+
+def _input_tokens(price: TokenPrice, request: ImageRequest) -> Range:
+    rule = price.input_image_tokens
+    if rule is None:
+        return Range(0, 0, 0)
+    # Whether a vendor bills the mask as an input image is not published: it is in the worst case only.
+    fidelity = any(options.get("input_fidelity") == "high" for options in request.provider_options.values())
+    pictures = sum(input_image_tokens(rule, each.size, high_fidelity=fidelity) for each in request.input_images)
+    mask = input_image_tokens(rule, request.mask.size) if request.mask else 0
+    return Range(pictures, pictures, pictures + mask)
+
+
+def _image_estimate(price: ImagePrice, request: ImageRequest) -> Estimate:
+    rows = [
+        row
+        for row in price.rows
+        if (row.operation in {None, request.operation})
+        and (row.quality is None or request.quality in {None, "auto", row.quality})
+        and (row.size is None or request.size is None or row.size == str(request.size))
+        and (row.resolution is None or request.resolution in {None, row.resolution})
+    ]
+    if not rows:
+        return Estimate(None, None, None, (*price.unpriced, "the picture: no price for these settings"))
+    amounts = [row.usd for row in rows]
+    return Estimate(min(amounts), amounts[0], max(amounts), price.unpriced)
+
+
+def _megapixel_estimate(price: MegapixelPrice, request: ImageRequest, model: Model) -> Estimate:
+    rule = model.sizes.value
+    given = sum(megapixels(each.size) for each in request.input_images)
+    most = rule.max_pixels if isinstance(rule, FlexibleSizes) and rule.max_pixels else 4 * MEGAPIXEL
+    if request.size is not None:
+        low = expected = worst = megapixels(request.size)
+    elif request.images:
+        low, expected, worst = 1, megapixels(request.images[0].size), math.ceil(most / MEGAPIXEL)
+    else:
+        low, expected, worst = 1, 1, math.ceil(most / MEGAPIXEL)
+    amounts = [
+        (price.first_usd + (painted - 1) * price.further_usd + given * price.input_usd) * request.n
+        for painted in (low, expected, worst)
+    ]
+    return Estimate(amounts[0], amounts[1], amounts[2], price.unpriced)
+
+
+def megapixels(size: Size) -> int:
+    """Rounded up, at least one."""
+    return max(1, math.ceil(size.pixels / MEGAPIXEL))
+
+
+# After
+
+
+def actual(usage: Usage, model: Model, request: ImageRequest, painted: Sequence[Size]) -> tuple[Decimal | None, Basis]:
+    """What a call cost: the vendor's own figure, else its counts at the catalogue's rates, else the list price.
+
+    `painted` are the sizes of the pictures that came. None when none of these is known.
+    """
+    if usage.cost_usd is not None:
+        return usage.cost_usd, "vendor"
+    price = model.price.value
+    match price:
+        case TokenPrice():
+            amount = _token_cost(price, usage)
+            return amount, "usage" if amount is not None else "unknown"
+        case ImagePrice():
+            each = _image_estimate(price, request)
+            if each.low is not None and each.low == each.worst:
+                return each.low * len(painted), "list_price"
+            return None, "unknown"
+        case MegapixelPrice():
+            given = sum(megapixels(each.size) for each in request.input_images)
+            amounts = (price.first_usd + (megapixels(each) - 1) * price.further_usd for each in painted)
+            return sum(amounts, Decimal(0)) + given * price.input_usd, "list_price"
+        case FreePrice():
+            return Decimal(0), "list_price"
+        case NoPrice():
+            return None, "unknown"
+    assert_never(price)
+
+
+def _token_cost(price: TokenPrice, usage: Usage) -> Decimal | None:
+    rates = price.rates
+    text_in, image_in = usage.input_text_tokens, usage.input_image_tokens
+    if text_in is None and image_in is None:
+        text_in = (
+            usage.input_tokens
+        )  # without a breakdown only text can have been counted: pictures are always told apart
+    text_out = usage.output_text_tokens
+    image_out = usage.output_image_tokens
+    if image_out is None and usage.output_tokens is not None:
+        image_out = usage.output_tokens - (text_out or 0)
+    if image_out is None:
+        return None
+    total = Decimal(0)
+    for tokens, rate in (
+        (text_in, rates.text_input),
+        (image_in, rates.image_input),
+        (image_out, rates.image_output),
+        (text_out, rates.text_output),
+    ):
+        if tokens and rate is None:
+            return None
+        total += (tokens or 0) * (rate or Decimal(0))
+    return total / MILLION

@@ -1,0 +1,332 @@
+"""From what a caller asks (a size, an aspect ratio, a resolution) to what a model takes, for every kind of size rule.
+
+A *size* is pixels, an *aspect ratio* a proportion, a *resolution* a tier: they are never taken one for another. Whether
+the nearest possible one may stand in for what was asked is the policy's word, so `choose` says how near it came.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, assert_never
+
+from ..providers.base.capabilities import (
+    AnySize,
+    FixedSizes,
+    FlexibleSizes,
+    FollowsInput,
+    RatioRange,
+    RatioTable,
+    SizeRule,
+)
+from ..providers.base.request import AspectRatio, Size
+
+TIER_PIXELS = {"512": 512 * 512, "1K": 1024 * 1024, "2K": 2048 * 2048, "4K": 3840 * 2160}
+"""What a resolution stands for where a model takes pixels. 4K is the smaller of the two things so called."""
+TIERS = tuple(TIER_PIXELS)
+TIER_TOLERANCE = 0.8
+"""A model offers a tier when it can paint this share of its pixels in the ratio asked for: 1K in 21:9 is 1584x672."""
+RATIO_TOLERANCE = 0.01
+"""Sizes count as a ratio up to this: 1376x768 is sold as 16:9, and is 0.8 % off."""
+
+Field = Literal["size", "aspect_ratio", "resolution"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to send, and what came of it."""
+
+    size: Size | None = None
+    aspect_ratio: AspectRatio | None = None
+    resolution: str | None = None
+    """The vendor's word."""
+    misses: tuple[tuple[Field, str], ...] = ()
+    """What could not be had as asked, and why; empty when everything can."""
+    paints: Size | None = None
+    """The pixels that will come, where they are known."""
+
+
+def choose(
+    rule: SizeRule,
+    *,
+    size: Size | None,
+    aspect_ratio: AspectRatio | None,
+    resolution: str | None,
+    input_size: Size | None,
+) -> Choice:
+    """The model's best for what is asked. Nothing asked is nothing sent, unless the vendor insists on a size."""
+    if size is None and aspect_ratio is None and resolution is None:
+        return Choice() if rule.auto else _default(rule)
+    match rule:
+        case FixedSizes():
+            return _from_list(rule, size, aspect_ratio, resolution)
+        case FlexibleSizes():
+            return _flexible(rule, size, aspect_ratio, resolution)
+        case RatioTable():
+            return _from_table(rule, size, aspect_ratio, resolution)
+        case RatioRange():
+            return _ratio_range(rule, size, aspect_ratio, resolution)
+        case FollowsInput():
+            return _follows_input(size, aspect_ratio, resolution, input_size)
+        case AnySize():
+            wanted = size or _ideal(aspect_ratio or AspectRatio(1, 1), TIER_PIXELS[resolution or "1K"], 8)
+            return Choice(size=wanted, paints=wanted)
+    assert_never(rule)
+
+
+def _default(rule: SizeRule) -> Choice:
+    if isinstance(rule, FixedSizes):
+        return Choice(size=Size.parse(rule.sizes[0]), paints=Size.parse(rule.sizes[0]))
+    if isinstance(rule, FlexibleSizes) and rule.default:
+        return Choice(size=Size.parse(rule.default), paints=Size.parse(rule.default))
+    return Choice(size=Size(1024, 1024))
+
+
+# A list
+
+
+def _from_list(rule: FixedSizes, size: Size | None, aspect_ratio: AspectRatio | None, resolution: str | None) -> Choice:
+    known = [Size.parse(each) for each in rule.sizes]
+    if size is not None:
+        if size in known:
+            return Choice(size=size, paints=size)
+        nearest = min(known, key=lambda each: _distance(each, size.ratio, size.pixels))
+        return Choice(size=nearest, paints=nearest, misses=(("size", f"it paints {_list(rule.sizes)}"),))
+    ratio = (aspect_ratio or AspectRatio(1, 1)).ratio
+    pixels = TIER_PIXELS[resolution or "1K"]
+    nearest = min(known, key=lambda each: _distance(each, ratio, pixels))
+    misses: list[tuple[Field, str]] = []
+    if aspect_ratio is not None and not _same_ratio(nearest.ratio, ratio):
+        misses.append(("aspect_ratio", f"it paints {_list(rule.sizes)}"))
+    if resolution is not None and not _same_tier(nearest.pixels, pixels):
+        misses.append(("resolution", f"it paints {_list(rule.sizes)}"))
+    return Choice(size=nearest, paints=nearest, misses=tuple(misses))
+
+
+# Free sizes
+
+
+def _flexible(
+    rule: FlexibleSizes, size: Size | None, aspect_ratio: AspectRatio | None, resolution: str | None
+) -> Choice:
+    if size is not None:
+        wrong = _why_not(rule, size)
+        if wrong is None:
+            return Choice(size=size, paints=size)
+        nearest = _rounded(rule, size) or snap(rule, size.ratio, size.pixels)
+        return Choice(size=nearest, paints=nearest, misses=(("size", f"{wrong}; the nearest is {nearest}"),))
+    wanted = aspect_ratio or AspectRatio(1, 1)
+    pixels = TIER_PIXELS[resolution or "1K"]
+    found = _exact(rule, wanted, pixels) or snap(rule, wanted.ratio, pixels)
+    misses: list[tuple[Field, str]] = []
+    if not _same_ratio(found.ratio, wanted.ratio):
+        misses.append(("aspect_ratio", f"the nearest size it paints is {found}"))
+    if resolution is not None and not _same_tier(found.pixels, pixels):
+        misses.append(("resolution", f"the nearest size it paints is {found}"))
+    return Choice(size=found, paints=found, misses=tuple(misses))
+
+
+def _why_not(rule: FlexibleSizes, size: Size) -> str | None:
+    longer, shorter = max(size.width, size.height), min(size.width, size.height)
+    if size.width % rule.multiple_of or size.height % rule.multiple_of:
+        return f"both edges must be multiples of {rule.multiple_of}"
+    if shorter < rule.min_edge:
+        return f"the shorter edge must be at least {rule.min_edge}"
+    if rule.max_edge is not None and longer > rule.max_edge:
+        return f"the longer edge must be at most {rule.max_edge}"
+    if rule.max_aspect_ratio is not None and longer > rule.max_aspect_ratio * shorter:
+        return f"the edges must not differ by more than {rule.max_aspect_ratio:g}:1"
+    if size.pixels < rule.min_pixels:
+        return f"it must have at least {rule.min_pixels:,} pixels"
+    if rule.max_pixels is not None and size.pixels > rule.max_pixels:
+        return f"it must have at most {rule.max_pixels:,} pixels"
+    return None
+
+
+def _rounded(rule: FlexibleSizes, size: Size) -> Size | None:
+    """Each edge to its nearest multiple, when that is within the rule: 1920x1080 becomes 1920x1088."""
+    multiple = rule.multiple_of
+    near = Size(
+        (size.width + multiple // 2) // multiple * multiple, (size.height + multiple // 2) // multiple * multiple
+    )
+    return near if near.pixels and _why_not(rule, near) is None else None
+
+
+def snap(rule: FlexibleSizes, ratio: float, pixels: int) -> Size:
+    """The size within the rule that is nearest in proportion, then in pixels."""
+    most = rule.max_aspect_ratio or math.inf
+    ratio = min(max(ratio, 1 / most), most)
+    if rule.max_edge is not None:
+        pixels = min(pixels, int(rule.max_edge**2 * min(ratio, 1 / ratio)))
+    lowest = max(rule.min_pixels, rule.min_edge**2)
+    pixels = max(lowest, min(pixels, rule.max_pixels or pixels))
+    candidates = [
+        Size(width, height)
+        for scale in (1.0, 0.98, 1.02, 0.95, 1.05)
+        for width in _steps(math.sqrt(pixels * scale * ratio), rule.multiple_of)
+        for height in _steps(width / ratio, rule.multiple_of)
+    ]
+    fitting = [each for each in (_clamped(rule, each) for each in candidates) if _why_not(rule, each) is None]
+    if not fitting:
+        return _square(rule)
+    return min(fitting, key=lambda each: _distance(each, ratio, pixels))
+
+
+def _steps(edge: float, multiple: int) -> tuple[int, int]:
+    below = max(multiple, int(edge // multiple) * multiple)
+    return below, below + multiple
+
+
+def _clamped(rule: FlexibleSizes, size: Size) -> Size:
+    top = (rule.max_edge or 1_000_000) // rule.multiple_of * rule.multiple_of
+    bottom = math.ceil(rule.min_edge / rule.multiple_of) * rule.multiple_of
+    return Size(max(bottom, min(size.width, top)), max(bottom, min(size.height, top)))
+
+
+def _square(rule: FlexibleSizes) -> Size:
+    edge = math.ceil(math.sqrt(max(rule.min_pixels, rule.min_edge**2)) / rule.multiple_of) * rule.multiple_of
+    return Size(edge, edge)
+
+
+def _exact(rule: FlexibleSizes, ratio: AspectRatio, pixels: int) -> Size | None:
+    """The size of exactly this ratio that is nearest in pixels, if the rule has one."""
+    unit = math.lcm(
+        rule.multiple_of // math.gcd(rule.multiple_of, ratio.width),
+        rule.multiple_of // math.gcd(rule.multiple_of, ratio.height),
+    )
+    base = Size(ratio.width * unit, ratio.height * unit)
+    ideal = math.sqrt(pixels / base.pixels)
+    around = range(max(1, math.floor(ideal) - 2), math.ceil(ideal) + 3)
+    sizes = [Size(base.width * times, base.height * times) for times in around]
+    fitting = [each for each in sizes if _why_not(rule, each) is None]
+    return min(fitting, key=lambda each: abs(each.pixels - pixels)) if fitting else None
+
+
+def _ideal(ratio: AspectRatio, pixels: int, multiple: int) -> Size:
+    return snap(FlexibleSizes(kind="flexible", multiple_of=multiple), ratio.ratio, pixels)
+
+
+# Ratios and tiers
+
+
+def _from_table(
+    rule: RatioTable, size: Size | None, aspect_ratio: AspectRatio | None, resolution: str | None
+) -> Choice:
+    if size is not None:
+        return _table_size(rule, size)
+    misses: list[tuple[Field, str]] = []
+    ratio = str(aspect_ratio) if aspect_ratio is not None else None
+    if aspect_ratio is not None and ratio not in rule.ratios:
+        nearest = min(rule.ratios, key=lambda each: abs(math.log(AspectRatio.parse(each).ratio / aspect_ratio.ratio)))
+        misses.append(("aspect_ratio", f"it paints {_list(tuple(rule.ratios))}; the nearest is {nearest}"))
+        ratio = nearest
+    tier = resolution or rule.default_tier
+    if resolution is not None and resolution not in rule.tiers:
+        misses.append(("resolution", f"it paints {_list(tuple(rule.tiers)) or 'one resolution only'}"))
+        tier = _nearest_tier(rule, resolution)
+    return _table_choice(rule, ratio, tier, tuple(misses))
+
+
+def _table_size(rule: RatioTable, size: Size) -> Choice:
+    """The ratio and tier whose pixels are these; else those that come nearest."""
+    best: tuple[float, str, str | None] | None = None
+    for ratio in rule.ratios:
+        for tier in rule.tiers or (None,):
+            paints = _table_pixels(rule, ratio, tier)
+            if paints == size:
+                return _table_choice(rule, ratio, tier, ())
+            known = paints or Size(*_ratio_edges(ratio, tier))
+            distance = _distance(known, size.ratio, size.pixels)
+            if best is None or distance < best[0]:
+                best = (distance, ratio, tier)
+    if best is None:
+        return Choice(misses=(("size", "it takes no size"),))
+    _, ratio, tier = best
+    paints = _table_pixels(rule, ratio, tier)
+    comes = f"the nearest is {ratio} {tier or ''}".rstrip() + (
+        f" = {paints}" if paints else "; its pixels are not published"
+    )
+    return _table_choice(rule, ratio, tier, (("size", f"it paints a table of ratios; {comes}"),))
+
+
+def _table_choice(
+    rule: RatioTable, ratio: str | None, tier: str | None, misses: tuple[tuple[Field, str], ...]
+) -> Choice:
+    return Choice(
+        aspect_ratio=AspectRatio(*map(int, ratio.split(":"))) if ratio else None,
+        resolution=rule.tier_names.get(tier, tier) if tier else None,
+        misses=misses,
+        paints=_table_pixels(rule, ratio, tier) if ratio else None,
+    )
+
+
+def _table_pixels(rule: RatioTable, ratio: str, tier: str | None) -> Size | None:
+    base = rule.ratios[ratio]
+    if base is None:
+        return None
+    size, factor = Size.parse(base), rule.tiers.get(tier or "", Decimal(1))
+    return Size(int(size.width * factor), int(size.height * factor))
+
+
+def _ratio_edges(ratio: str, tier: str | None) -> tuple[int, int]:
+    proportion = AspectRatio.parse(ratio).ratio
+    pixels = TIER_PIXELS.get(tier or "1K", TIER_PIXELS["1K"])
+    width = math.sqrt(pixels * proportion)
+    return max(1, round(width)), max(1, round(width / proportion))
+
+
+def _nearest_tier(rule: RatioTable, resolution: str) -> str | None:
+    wanted = TIER_PIXELS.get(resolution, TIER_PIXELS["1K"])
+    return min(
+        rule.tiers, key=lambda tier: abs(math.log(TIER_PIXELS.get(tier, TIER_PIXELS["1K"]) / wanted)), default=None
+    )
+
+
+def _ratio_range(
+    rule: RatioRange, size: Size | None, aspect_ratio: AspectRatio | None, resolution: str | None
+) -> Choice:
+    misses: list[tuple[Field, str]] = []
+    if size is not None:
+        misses.append(("size", "it takes an aspect ratio; its pixels are not published"))
+        aspect_ratio = AspectRatio.of(size.width, size.height)
+    if resolution is not None:
+        misses.append(("resolution", "it takes an aspect ratio only"))
+    widest, tallest = AspectRatio.parse(rule.widest), AspectRatio.parse(rule.tallest)
+    if aspect_ratio is not None and not tallest.ratio <= aspect_ratio.ratio <= widest.ratio:
+        misses.append(("aspect_ratio", f"it paints {rule.tallest} to {rule.widest}"))
+        aspect_ratio = widest if aspect_ratio.ratio > widest.ratio else tallest
+    return Choice(aspect_ratio=aspect_ratio, misses=tuple(misses))
+
+
+def _follows_input(
+    size: Size | None, aspect_ratio: AspectRatio | None, resolution: str | None, input_size: Size | None
+) -> Choice:
+    why = "the answer is as large as the source image"
+    misses: list[tuple[Field, str]] = []
+    if size is not None and size != input_size:
+        misses.append(("size", why))
+    if aspect_ratio is not None and (input_size is None or not _same_ratio(input_size.ratio, aspect_ratio.ratio)):
+        misses.append(("aspect_ratio", why))
+    if resolution is not None and (
+        input_size is None or not _same_tier(input_size.pixels, TIER_PIXELS.get(resolution, 0) or 1)
+    ):
+        misses.append(("resolution", why))
+    return Choice(misses=tuple(misses), paints=input_size)
+
+
+def _distance(size: Size, ratio: float, pixels: int) -> float:
+    """Proportion counts ten times as much as pixels: a wrong shape spoils more than a wrong scale."""
+    return 10 * abs(math.log(size.ratio / ratio)) + abs(math.log(size.pixels / pixels))
+
+
+def _same_ratio(one: float, other: float) -> bool:
+    return abs(math.log(one / other)) <= RATIO_TOLERANCE
+
+
+def _same_tier(pixels: int, wanted: int) -> bool:
+    return TIER_TOLERANCE * wanted <= pixels <= wanted / TIER_TOLERANCE * 1.3
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return ", ".join(names)
