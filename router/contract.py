@@ -176,11 +176,9 @@ def _background(request: ImageRequest, model: Model) -> Unmet | None:
 
 def _transparent_format(request: ImageRequest, model: Model) -> OutputFormat | None:
     """The format in which a transparent picture is asked of the vendor."""
-    able = [each for each in model.output.value.formats if each in model.output.value.transparent]
+    able: list[OutputFormat] = [each for each in model.output.value.formats if each in model.output.value.transparent]
     wanted = request.output_format
-    if wanted is not None and wanted in able:
-        return wanted
-    return able[0] if able else None
+    return wanted if wanted is not None and able.count(wanted) else next(iter(able), None)
 
 
 def _inputs(request: ImageRequest, model: Model) -> Unmet | None:

@@ -927,3 +927,39 @@ def paint(prompt: str, brush: Brush, output_format: Format, seed: int | None) ->
         seed=seed,
         fault=brush.fault,
     )
+
+
+def extend(body: Expand | Outpaint, brush: Brush, name: str, offset: tuple[int, int]) -> bytes:
+    """A drawn canvas with the source laid on it unchanged; what lies outside the canvas is cut."""
+    around = drawing.draw(
+        prompt=body.prompt or "the scene beyond",
+        width=brush.width,
+        height=brush.height,
+        output_format="png",
+        seed=body.seed,
+    )
+    with Image.open(BytesIO(around)) as canvas, Image.open(BytesIO(brush.given[name].content)) as source:
+        picture = canvas.convert("RGB")
+        picture.paste(source.convert("RGB"), offset)
+    return finish(picture, body, brush)
+
+
+def finish(picture: Image.Image, body: Classic, brush: Brush) -> bytes:
+    """The picture in the body's format; a task with a fault gets a spoilt drawing of its size instead."""
+    if brush.fault is not None:
+        return paint(body.prompt, replace(brush, given={}), body.format_used(), body.seed)
+    buffer = BytesIO()
+    picture.save(buffer, body.format_used(), quality=90)
+    return buffer.getvalue()
+
+
+def dilate(mask: bytes, pixels: int) -> bytes:
+    """The mask in black and white with its white grown by `pixels` to every side."""
+    with Image.open(BytesIO(mask)) as given:
+        grown = given.convert("L").point([0] * 128 + [255] * 128)
+    # Two passes, because one over both axes rounds a thin white line down to black.
+    for radius in ((pixels, 0), (0, pixels)):
+        grown = grown.filter(ImageFilter.BoxBlur(radius)).point([0] + [255] * 255)
+    buffer = BytesIO()
+    grown.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -18,13 +18,14 @@ import binascii
 import json
 import math
 import re
+import secrets
 from dataclasses import dataclass, replace
 from datetime import date
 from io import BytesIO
 from typing import TYPE_CHECKING, TypeAlias, cast
 from urllib.parse import unquote
 
-from PIL import Image, ImageChops, ImageDraw, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageDraw
 
 from . import drawing
 from .server import Answer, Request
@@ -191,6 +192,8 @@ MAX_REQUEST_BYTES = 100 * 1024 * 1024
 IMAGE_TYPES = {"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"}
 THRESHOLDS = {"BLOCK_LOW_AND_ABOVE", "BLOCK_MEDIUM_AND_ABOVE", "BLOCK_ONLY_HIGH", "BLOCK_NONE", "OFF"}
 THRESHOLDS |= {"HARM_BLOCK_THRESHOLD_UNSPECIFIED"}
+SQUARE = 16
+"""Pixels of one square of a painted checkerboard."""
 RPC = "type.googleapis.com/google.rpc"
 SERVICE = "generativelanguage.googleapis.com"
 
@@ -751,3 +754,58 @@ def usage(order: Order, model: Model) -> dict[str, object]:
     if thoughts:
         counts["thoughtsTokenCount"] = thoughts
     return prompt_usage(order, model) | counts
+
+
+def picture_part(content: bytes, model: Model) -> dict[str, object]:
+    data = base64.b64encode(content).decode()
+    return {"inlineData": {"mimeType": f"image/{model.output_format}", "data": data}}
+
+
+def paint(order: Order, model: Model, image_size: str, fault: Fault | None = None) -> bytes:
+    width = order.width * TIERS[image_size] // TIERS[order.image_size]
+    height = order.height * TIERS[image_size] // TIERS[order.image_size]
+    see_through = "transparent" in order.prompt.lower() and fault is None
+    output_format = "png" if see_through else model.output_format
+    if order.sources:
+        content = drawing.edit(
+            sources=order.sources,
+            prompt=order.prompt,
+            width=width,
+            height=height,
+            mask=None,
+            repaint="white",
+            output_format=output_format,
+            seed=order.seed,
+            fault=fault,
+        )
+    else:
+        content = drawing.draw(
+            prompt=order.prompt,
+            width=width,
+            height=height,
+            output_format=output_format,
+            transparent=see_through,
+            seed=order.seed,
+            fault=fault,
+        )
+    return on_checkerboard(content, model) if see_through else content
+
+
+def on_checkerboard(content: bytes, model: Model) -> bytes:
+    """What these models paint when asked for transparency: the grey and white squares of an editor, opaque."""
+    with Image.open(BytesIO(content)) as image:
+        painted = image.convert("RGBA")
+    if painted.getextrema()[3] == (255, 255):
+        # An edit of an opaque picture: what looks like its corner is its background.
+        background = Image.new("RGB", painted.size, painted.convert("RGB").getpixel((0, 0)))
+        distance = ImageChops.difference(painted.convert("RGB"), background).convert("L")
+        painted.putalpha(distance.point([0] * 16 + [255] * 240))
+    board = Image.new("RGB", painted.size, "white")
+    squares = ImageDraw.Draw(board)
+    for y in range(0, painted.height, SQUARE):
+        for x in range(y // SQUARE % 2 * SQUARE, painted.width, 2 * SQUARE):
+            squares.rectangle((x, y, x + SQUARE - 1, y + SQUARE - 1), fill="#cccccc")
+    board.paste(painted, mask=painted)
+    buffer = BytesIO()
+    board.save(buffer, model.output_format)
+    return buffer.getvalue()

@@ -1,5 +1,7 @@
 """Lettering: how often the patterns are right, which words they see, and that no prompt can hold them up."""
 
+# ruff: noqa: RUF001 - curly quotes are among the hostile prompts
+
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -42,7 +44,12 @@ def precision_and_recall(cases: list[Case]) -> tuple[float, float]:
 
 
 # The figures reached, not a target: a pattern that moves one of them, up or down, moves the figure here too.
-REACHED: dict[Part, dict[str, tuple[float, float]]] = {}
+# A language that is not named has both at 1.0, on a handful of prompts: read "all", and read it as an upper bound,
+# because one person wrote the prompts and the patterns.
+REACHED: dict[Part, dict[str, tuple[float, float]]] = {
+    "development": {"all": (0.99, 0.99), "en": (0.98, 0.98)},
+    "held_out": {"all": (1.0, 0.979), "en": (1.0, 0.944)},
+}
 
 
 @pytest.mark.parametrize("part", ["development", "held_out"])
@@ -55,9 +62,8 @@ def test_precision_and_recall_are_the_figures_reached(part: Part) -> None:
         count = len(cases) if name == "all" else sum(case.language == name for case in cases)
         print(f"{part:12} {name:4} {count:4} prompts  precision {precision:.3f}  recall {recall:.3f}")
     for case in cases:
-        if asks_for_text(case.prompt) is not case.asks:
+        if part == "development" and asks_for_text(case.prompt) is not case.asks:
             print(f"{part:12} wrong, should be {case.asks}: {case.prompt}")
-    assert figures["all"] == REACHED[part]["all"]
     perfect = {name for name, reached in figures.items() if reached == (1.0, 1.0)}
     assert {name: figures[name] for name in figures.keys() - perfect} == REACHED[part]
 
@@ -75,11 +81,7 @@ def test_the_list_is_varied_and_its_parts_are_apart() -> None:
 def test_words_are_found_as_listed(part: Part) -> None:
     listed = [case for case in read(part) if case.words is not None]
     assert len(listed) >= 25
-    wrong = {case.prompt for case in listed if words_asked_for(case.prompt) != case.words}
-    assert wrong == WORDS_WRONG[part]
-
-
-WORDS_WRONG: dict[Part, set[str]] = {"development": set(), "held_out": set()}
+    assert [case.prompt for case in listed if words_asked_for(case.prompt) != case.words] == []
 
 
 @pytest.mark.parametrize(
@@ -103,6 +105,8 @@ WORDS_WRONG: dict[Part, set[str]] = {"development": set(), "held_out": set()}
         ('a poster for the film "Alien"', ("Alien",)),
         ('a poster for the film "Alien", no text', ()),
         ('{"caption": "Hello", "mood": "calm"}', ("Hello",)),
+        ('{red|blue} car, on the door "Taxi"', ("Taxi",)),
+        ("x" * 31_000 + ' with the words "THE END"', ("THE END",)),
     ],
 )
 def test_words_asked_for(prompt: str, words: tuple[str, ...]) -> None:
@@ -114,10 +118,12 @@ def test_any_prompt_is_answered_and_words_imply_asking(prompt: str) -> None:
     words = words_asked_for(prompt)
     assert asks_for_text(prompt) or not words
     assert all(word and word in prompt for word in words)
-    assert asks_for_text(prompt) is asks_for_text(prompt)
 
 
-@given(st.lists(st.sampled_from('no text with the words sign that says " \' , : A except reads "A" called'.split())))
+CUE_WORDS = ("no", "text", "with", "the words", "sign", "that says", '"', "'", ",", ":", "A", "except", "reads", '"A"')
+
+
+@given(st.lists(st.sampled_from(CUE_WORDS)))
 def test_any_run_of_cue_words_is_answered(words: list[str]) -> None:
     prompt = " ".join(words)
     assert isinstance(asks_for_text(prompt), bool)
@@ -139,7 +145,19 @@ def test_hostile_prompts_of_the_longest_kind_are_finished() -> None:
         *('"', "'", ' "a', "'a ", "“", "„", "«a", "`", "《", '"a" ', '\\"', "'a'b", "‘a’b", '"a":', '{"text":"a",'),
         *("a", "A", " ", "\n", "AA ", "says A", "says AA-", "no ", "no text ", "no, ", "no text and ", "no text, or "),
         *("with ", "with a ", "sign a, ", "design create ", "the word ", "text ", 'replace "a" ', 'called "A" '),
-        *("without text except ", "negative:", "remove the ", "文字", "文字や", "不要", "글자나 ", "نص ", "बिना ", "İ", "\u0301"),
+        *(
+            "without text except ",
+            "negative:",
+            "remove the ",
+            "文字",
+            "文字や",
+            "不要",
+            "글자나 ",
+            "نص ",
+            "बिना ",
+            "İ",
+            "\u0301",
+        ),
     ]
     finished = subprocess.run(
         [sys.executable, "-c", HOSTILE, str(LONGEST_PROMPT), *units],

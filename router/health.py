@@ -1,0 +1,75 @@
+"""How each deployment has been doing: a circuit breaker that sets failing ones aside, and how long they take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .settings import Cooldown
+
+SMOOTHING = 0.3
+"""The weight of the newest latency in the moving average."""
+
+
+@dataclass(slots=True)
+class _State:
+    failures: int = 0
+    """In a row."""
+    open_until: float | None = None
+    """Set aside until this time; afterwards one request may try it."""
+    openings: int = 0
+    """In a row: each doubles the time."""
+    probing: bool = False
+    latency_seconds: float | None = None
+
+
+class Health:
+    """Held by one Router. Times are the clock's `monotonic`."""
+
+    def __init__(self, settings: Cooldown) -> None:
+        self._settings = settings
+        self._states: dict[str, _State] = {}
+
+    def admit(self, deployment: str, now: float) -> bool:
+        """May a call be sent? After a cooldown exactly one may, until it has ended: the probe."""
+        state = self._states.get(deployment)
+        if state is None or state.open_until is None:
+            return True
+        if now < state.open_until or state.probing:
+            return False
+        state.probing = True
+        return True
+
+    def cooling_until(self, deployment: str) -> float | None:
+        """When it may be tried again; None when it is not set aside."""
+        state = self._states.get(deployment)
+        return state.open_until if state else None
+
+    def succeeded(self, deployment: str, latency_seconds: float) -> None:
+        state = self._state(deployment)
+        state.failures, state.open_until, state.openings, state.probing = 0, None, 0, False
+        known = state.latency_seconds
+        state.latency_seconds = latency_seconds if known is None else known + SMOOTHING * (latency_seconds - known)
+
+    def failed(self, deployment: str, now: float, *, counts: bool, retry_after_seconds: float | None = None) -> None:
+        """`counts`: does this kind of failure say something about the deployment, rather than about the request?"""
+        state = self._state(deployment)
+        was_probe, state.probing = state.probing, False
+        if not counts:
+            return
+        state.failures += 1
+        if was_probe or state.failures >= self._settings.failures:
+            seconds = min(self._settings.seconds * 2**state.openings, self._settings.max_seconds)
+            state.open_until = now + max(seconds, retry_after_seconds or 0)
+            state.openings += 1
+
+    def released(self, deployment: str) -> None:
+        """An admitted call ended without saying anything: it was cancelled."""
+        self._state(deployment).probing = False
+
+    def latency_seconds(self, deployment: str) -> float | None:
+        """The moving average of finished calls; None before the first."""
+        state = self._states.get(deployment)
+        return state.latency_seconds if state else None
+
+    def _state(self, deployment: str) -> _State:
+        return self._states.setdefault(deployment, _State())
