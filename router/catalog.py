@@ -2,9 +2,11 @@
 
 A file names its sources once; a fact names one of them, or takes its model's:
 
+    shared: {flexible: &flexible {kind: flexible, multiple_of: 16}}     # values that models repeat, by YAML anchor
     defaults: {source: guide, as_of: 2026-11-23}
     models:
       gpt-image-2:
+        sizes: *flexible
         max_outputs_per_call: 10                                        # a bare value: the model's source and date
         mask: {value: {polarity: transparent}, source: sdk, status: third_party}
 """
@@ -39,8 +41,10 @@ class CatalogueFile(Frozen):
     provider: str
     sources: dict[str, str] = Field(default_factory=dict)
     """Key -> address."""
+    shared: dict[str, object] = Field(default_factory=dict)
+    """Values with an anchor, for models to repeat; nothing else reads them."""
     defaults: dict[str, object] = Field(default_factory=dict)
-    """Fields for every model of the file that does not give its own."""
+    """Fields for every model of the file that does not give its own; of `lifecycle`, each member by itself."""
     models: dict[str, dict[str, object]]
 
 
@@ -95,13 +99,19 @@ def _paths(directory: Path | None) -> list[Path]:
 def read_models(content: Document) -> list[Model]:
     """The models of one file. Raises ConfigError."""
     file = document.validate(content, CatalogueFile)
+    known = list(Model.model_fields)
+    wrong = [
+        content.problem(("defaults", name), f"unknown key {name!r}{did_you_mean(name, known)}")
+        for name in file.defaults
+        if name not in known
+    ]
+    if wrong:
+        raise ConfigError(wrong)
     models: list[Model] = []
-    wrong: list[Problem] = []
     for identifier, given in file.models.items():
         at = ("models", identifier)
-        merged = {**file.defaults, **given}
         try:
-            models.append(expand(file.provider, identifier, merged, file.sources))
+            models.append(expand(file.provider, identifier, _over(file.defaults, given), file.sources))
         except ValidationError as error:
             wrong += problems(error, content, Model, at)
         except ValueError as error:
@@ -109,6 +119,15 @@ def read_models(content: Document) -> list[Model]:
     if wrong:
         raise ConfigError(wrong)
     return models
+
+
+def _over(defaults: Given, given: Given) -> Given:
+    """A model's own fields over the file's. Of its life a model says only what differs."""
+    merged = {**defaults, **given}
+    usual, own = defaults.get("lifecycle"), given.get("lifecycle")
+    if isinstance(usual, dict) and isinstance(own, dict):
+        merged["lifecycle"] = {**cast("Given", usual), **cast("Given", own)}
+    return merged
 
 
 def expand(provider: str, identifier: str, given: Given, sources: Mapping[str, str]) -> Model:

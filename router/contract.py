@@ -48,7 +48,7 @@ class Unmet:
     """A condition that does not hold, and the fact it was held against."""
 
     requirement: str
-    """The request's field, or retired, not_launched, key."""
+    """The request's field, or retired, not_launched, key, requires."""
     text: str
     fact: Fact[Any] | None = None
 
@@ -117,8 +117,8 @@ class Fitted:
     """What the picture is made into here, after it came."""
     paints: Size | None = None
     """The pixels that must come; None when the vendor chooses them."""
-    exact: bool = True
-    """A picture of another size is not what was asked for."""
+    exact: bool = False
+    """A picture of another size will not do."""
 
 
 # Can it?
@@ -132,6 +132,7 @@ def check(request: ImageRequest, model: Model, policies: Policies, today: date) 
         or _background(request, model)
         or _inputs(request, model)
         or _mask(request, model)
+        or _requires(request, model)
         or _prompt(request, model)
         or _needs(request, model)
         or _size(request, model, policies)
@@ -211,6 +212,17 @@ def _mask(request: ImageRequest, model: Model) -> Unmet | None:
         return Unmet("mask", "takes no mask", model.mask)
     if rule.max_bytes is not None and len(request.mask.data) > rule.max_bytes:
         return Unmet("mask", f"takes a mask up to {rule.max_bytes:,} bytes, not {len(request.mask.data):,}", model.mask)
+    return None
+
+
+def _requires(request: ImageRequest, model: Model) -> Unmet | None:
+    """Tools for one job: an eraser is no candidate for a request without a mask."""
+    if model.requires is None:
+        return None
+    options = request.options(model.provider)
+    for name in model.requires.value:
+        if getattr(request, name, options.get(name)) in (None, ()):
+            return Unmet("requires", f"cannot work without {name.replace('_', ' ')}", model.requires)
     return None
 
 
@@ -362,7 +374,7 @@ class _Fitting:
     warnings: list[str] = field(default_factory=list[str])
     convert_to: OutputFormat | None = None
     paints: Size | None = None
-    exact: bool = True
+    exact: bool = False
     calls: tuple[int, ...] = (1,)
 
     def note(self, name: str, kind: AdaptationKind, asked: object, sent: object, reason: str) -> None:
@@ -405,7 +417,7 @@ def _fit_size(work: _Fitting) -> None:
     work.changes |= {"size": choice.size, "aspect_ratio": choice.aspect_ratio, "resolution": choice.resolution}
     work.paints = choice.paints if request.size or request.aspect_ratio else None
     # Pixels of a ratio's table are the vendor's, and a picture a few pixels off is still that ratio.
-    work.exact = request.size is not None or choice.size is not None
+    work.exact = request.size is not None and work.policies.strict("size")
     sent = " ".join(str(each) for each in (choice.size, choice.aspect_ratio, choice.resolution) if each)
     missed = dict(choice.misses)
     for name in ("size", "aspect_ratio", "resolution"):

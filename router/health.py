@@ -8,6 +8,8 @@ from .settings import Cooldown
 
 SMOOTHING = 0.3
 """The weight of the newest latency in the moving average."""
+MOST_DOUBLINGS = 32
+"""Far above any `max_seconds`, and far below what a float can hold: a vendor may be down for weeks."""
 
 
 @dataclass(slots=True)
@@ -57,9 +59,12 @@ class Health:
         if not counts:
             return
         state.failures += 1
-        if was_probe or state.failures >= self._settings.failures:
-            seconds = min(self._settings.seconds * 2**state.openings, self._settings.max_seconds)
-            state.open_until = now + max(seconds, retry_after_seconds or 0)
+        if state.open_until is not None and not was_probe:
+            # Sent before it was set aside: one burst of failures counts once, but what the vendor asks for is heard.
+            state.open_until = max(state.open_until, now + (retry_after_seconds or 0))
+        elif was_probe or state.failures >= self._settings.failures:
+            doubled = self._settings.seconds * 2 ** min(state.openings, MOST_DOUBLINGS)
+            state.open_until = now + max(min(doubled, self._settings.max_seconds), retry_after_seconds or 0)
             state.openings += 1
 
     def released(self, deployment: str) -> None:

@@ -8,9 +8,10 @@ their length and hash.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Protocol
 
 from ..providers.base.response import Usage
@@ -94,6 +95,13 @@ class Ledger(Protocol):
         """Write a new request. When its id is there already, change nothing and return the row that is."""
         ...
 
+    async def reopen_request(self, row: RequestRow, known: RequestRow) -> bool:
+        """Write a new try of a request that failed, in the place of `known`.
+
+        False, and nothing is changed, when the row is no longer `known`: somebody else was first.
+        """
+        ...
+
     async def close_request(self, row: RequestRow) -> None:
         """Write what became of it."""
         ...
@@ -108,12 +116,24 @@ class Ledger(Protocol):
 
     async def request(self, request_id: str) -> RequestRow | None: ...
 
-    async def requests(self, *, limit: int = 50, caller: str | None = None) -> tuple[RequestRow, ...]:
-        """The newest first."""
+    async def requests(
+        self,
+        *,
+        limit: int = 50,
+        caller: str | None = None,
+        since: datetime | None = None,
+        outcome: str | None = None,
+        deployment: str | None = None,
+    ) -> tuple[RequestRow, ...]:
+        """The newest first. `since` belongs to it; `deployment` answered the request, or was tried for it."""
         ...
 
     async def attempts(self, request_id: str) -> tuple[AttemptRow, ...]:
         """In the order in which they were sent."""
+        ...
+
+    async def unknown_attempts(self, *, limit: int = 50) -> tuple[AttemptRow, ...]:
+        """Those that may have been billed and were never heard of again, or are under way; the newest first."""
         ...
 
     async def close(self) -> None: ...
@@ -138,6 +158,13 @@ class MemoryLedger:
         self._requests[row.id] = row
         return None
 
+    async def reopen_request(self, row: RequestRow, known: RequestRow) -> bool:
+        current = self._requests.get(known.id)
+        if current is None or (current.outcome, current.attempts) != (known.outcome, known.attempts):
+            return False
+        self._requests[row.id] = row
+        return True
+
     async def close_request(self, row: RequestRow) -> None:
         self._requests[row.id] = row
 
@@ -150,25 +177,45 @@ class MemoryLedger:
     async def request(self, request_id: str) -> RequestRow | None:
         return self._requests.get(request_id)
 
-    async def requests(self, *, limit: int = 50, caller: str | None = None) -> tuple[RequestRow, ...]:
-        rows = [row for row in reversed(self._requests.values()) if caller is None or row.caller == caller]
-        return tuple(rows[:limit])
+    async def requests(
+        self,
+        *,
+        limit: int = 50,
+        caller: str | None = None,
+        since: datetime | None = None,
+        outcome: str | None = None,
+        deployment: str | None = None,
+    ) -> tuple[RequestRow, ...]:
+        def wanted(row: RequestRow) -> bool:
+            tried = (each.deployment for each in self._attempts.get(row.id, {}).values())
+            return (
+                (caller is None or row.caller == caller)
+                and (since is None or row.created_at >= since)
+                and (outcome is None or row.outcome == outcome)
+                and (deployment is None or deployment in {row.deployment, *tried})
+            )
+
+        rows = filter(wanted, reversed(self._requests.values()))
+        return tuple(sorted(rows, key=lambda row: row.created_at, reverse=True)[: max(0, limit)])
 
     async def attempts(self, request_id: str) -> tuple[AttemptRow, ...]:
         rows = self._attempts.get(request_id, {}).values()
         return tuple(sorted(rows, key=lambda row: row.number))
 
+    async def unknown_attempts(self, *, limit: int = 50) -> tuple[AttemptRow, ...]:
+        rows = [row for rows in self._attempts.values() for row in rows.values() if row.outcome == UNKNOWN]
+        rows.reverse()
+        return tuple(sorted(rows, key=lambda row: row.started_at, reverse=True)[: max(0, limit)])
+
     async def close(self) -> None:
         """Nothing is held open."""
 
 
-def reopened(row: RequestRow, known: RequestRow) -> RequestRow:
-    """A request that failed for good may be sent again under its id: the new try, counted from the old one's attempts."""
-    return replace(row, created_at=known.created_at, attempts=known.attempts)
+def open_ledger(path: str | Path | None) -> Ledger:
+    """A file for a path, memory for None.
 
-
-def open_ledger(path: str | None) -> Ledger:
-    """A file for a path, memory for None. Raises ImportError, naming the extra, when SQLAlchemy is not installed."""
+    Raises ImportError, naming the extra, when SQLAlchemy is not installed, and ConfigError when the folder is missing.
+    """
     if path is None:
         return MemoryLedger()
     from .ledger_sql import SqlLedger

@@ -15,6 +15,7 @@ from typing import Literal, assert_never
 from ..providers.base.capabilities import (
     FlatTokens,
     FlexibleSizes,
+    FollowsInput,
     FreePrice,
     GridTokens,
     ImagePrice,
@@ -118,38 +119,49 @@ def output_image_tokens(rule: OutputTokens, model: Model, request: ImageRequest)
     """Image output tokens of one picture; None when the tables do not reach so far."""
     match rule:
         case TierTokens():
-            known = rule.tokens
-            if request.resolution in known:
-                tokens = known[request.resolution]
-                return Range(tokens, tokens, tokens)
-            default = model.sizes.value.default_tier if isinstance(model.sizes.value, RatioTable) else None
-            expected = known.get(default or "default", max(known.values()))
-            return Range(min(known.values()), expected, max(known.values()))
+            return _tier_tokens(rule, model, request)
         case GridTokens():
             words = tuple(rule.factors)
         case TableTokens():
             words = tuple(rule.tokens)
         case _:
             assert_never(rule)
-    qualities = (request.quality,) if request.quality in words else words
+    settings = model.qualities.value
+    wanted = request.quality or (settings.default if settings else None)
+    qualities = (wanted,) if wanted in words else words
     sizes = (request.size,) if request.size else AUTO_SIZES
     found = [tokens for size in sizes for word in qualities if (tokens := _counted(rule, size, word)) is not None]
-    likely = _counted(rule, sizes[0], _likely_quality(model, request, words))
+    likely = _counted(rule, sizes[0], _likely_quality(rule, model, qualities))
     if not found or likely is None:
         return None
     return Range(min(found), likely, max(found))
+
+
+def _tier_tokens(rule: TierTokens, model: Model, request: ImageRequest) -> Range:
+    known = rule.tokens
+    tokens = known.get(_tier(model, request) or "default")
+    if tokens is None:
+        return Range(min(known.values()), max(known.values()), max(known.values()))
+    return Range(tokens, tokens, tokens)
+
+
+def _tier(model: Model, request: ImageRequest) -> str | None:
+    """The tier that will be painted, in the vendor's word: the one asked for, else the vendor's default."""
+    rule = model.sizes.value
+    if request.resolution is not None or not isinstance(rule, RatioTable) or rule.default_tier is None:
+        return request.resolution
+    return rule.tier_names.get(rule.default_tier, rule.default_tier)
 
 
 def _counted(rule: GridTokens | TableTokens, size: Size, quality: str) -> int | None:
     return grid_tokens(rule, size, quality) if isinstance(rule, GridTokens) else rule.tokens[quality].get(str(size))
 
 
-def _likely_quality(model: Model, request: ImageRequest, words: Sequence[str]) -> str:
-    if request.quality is not None and request.quality in words:
-        return request.quality
+def _likely_quality(rule: GridTokens | TableTokens, model: Model, possible: Sequence[str]) -> str:
     settings = model.qualities.value
-    likely = (settings.default or settings.bands.get("standard")) if settings else None
-    return likely if likely is not None and likely in words else words[-1]
+    likely = rule.auto_as if isinstance(rule, GridTokens) else None
+    likely = likely or (settings.bands.get("standard") if settings else None)
+    return likely if likely is not None and likely in possible else possible[-1]
 
 
 # Before
@@ -162,7 +174,7 @@ def estimate(request: ImageRequest, model: Model, *, calls: int = 1) -> Estimate
         case TokenPrice():
             each = _token_estimate(price, request, model)
         case ImagePrice():
-            each = _image_estimate(price, request).times(request.n)
+            each = _image_estimate(price, request, model).times(request.n)
         case MegapixelPrice():
             each = _megapixel_estimate(price, request, model)
         case NoPrice():
@@ -180,6 +192,8 @@ def _token_estimate(price: TokenPrice, request: ImageRequest, model: Model) -> E
     if output is None or rates.image_output is None:
         return Estimate(None, None, None, (*price.unpriced, "the picture: its size is not in the vendor's table"))
     unpriced = list(price.unpriced)
+    if request.output_format in price.unpriced_formats:
+        unpriced.append(f"what {request.output_format} adds")
     text = text_tokens(request.prompt, price.text_overhead_tokens)
     pictures = _input_tokens(price, request)
     if request.input_images and price.input_image_tokens is None:
@@ -210,14 +224,15 @@ def _input_tokens(price: TokenPrice, request: ImageRequest) -> Range:
     return Range(pictures, pictures, pictures + mask)
 
 
-def _image_estimate(price: ImagePrice, request: ImageRequest) -> Estimate:
+def _image_estimate(price: ImagePrice, request: ImageRequest, model: Model) -> Estimate:
+    tier = _tier(model, request)
     rows = [
         row
         for row in price.rows
         if (row.operation in {None, request.operation})
         and (row.quality is None or request.quality in {None, "auto", row.quality})
         and (row.size is None or request.size is None or row.size == str(request.size))
-        and (row.resolution is None or request.resolution in {None, row.resolution})
+        and (row.resolution is None or tier in {None, row.resolution})
     ]
     if not rows:
         return Estimate(None, None, None, (*price.unpriced, "the picture: no price for these settings"))
@@ -226,20 +241,27 @@ def _image_estimate(price: ImagePrice, request: ImageRequest) -> Estimate:
 
 
 def _megapixel_estimate(price: MegapixelPrice, request: ImageRequest, model: Model) -> Estimate:
-    rule = model.sizes.value
     given = sum(megapixels(each.size) for each in request.input_images)
-    most = rule.max_pixels if isinstance(rule, FlexibleSizes) and rule.max_pixels else 4 * MEGAPIXEL
-    if request.size is not None:
-        low = expected = worst = megapixels(request.size)
-    elif request.images:
-        low, expected, worst = 1, megapixels(request.images[0].size), math.ceil(most / MEGAPIXEL)
-    else:
-        low, expected, worst = 1, 1, math.ceil(most / MEGAPIXEL)
     amounts = [
         (price.first_usd + (painted - 1) * price.further_usd + given * price.input_usd) * request.n
-        for painted in (low, expected, worst)
+        for painted in _painted_megapixels(request, model)
     ]
     return Estimate(amounts[0], amounts[1], amounts[2], price.unpriced)
+
+
+def _painted_megapixels(request: ImageRequest, model: Model) -> tuple[int, int, int]:
+    """Low, expected, worst, of one picture."""
+    rule = model.sizes.value
+    source = request.images[0].size if request.images else None
+    exact = request.size or (source if isinstance(rule, FollowsInput) else None)
+    if exact is None and not request.input_images and isinstance(rule, FlexibleSizes) and rule.default:
+        exact = Size.parse(rule.default)
+    if exact is not None:
+        painted = megapixels(exact)
+        return painted, painted, painted
+    largest = rule.max_pixels if isinstance(rule, FlexibleSizes) else None
+    most = math.ceil((largest or 4 * MEGAPIXEL) / MEGAPIXEL)
+    return 1, min(megapixels(source), most) if source else 1, most
 
 
 def megapixels(size: Size) -> int:
@@ -263,7 +285,7 @@ def actual(usage: Usage, model: Model, request: ImageRequest, painted: Sequence[
             amount = _token_cost(price, usage)
             return amount, "usage" if amount is not None else "unknown"
         case ImagePrice():
-            each = _image_estimate(price, request)
+            each = _image_estimate(price, request, model)
             if each.low is not None and each.low == each.worst:
                 return each.low * len(painted), "list_price"
             return None, "unknown"

@@ -26,9 +26,13 @@ Key = tuple[str, object]
 PLAIN = ("operation", "background", "quality", "output_format", "resolution", "caller", "region", "user", "stream")
 PRESENT = ("text", "mask", "images", "references", "seed", "negative_prompt")
 # Operators that CEL gives as functions; everything else in an expression has to be one of FUNCTIONS.
-OPERATORS = re.compile(r"[_!@?:\[\]+\-*/%<>=&|]+|@in|_\[_\]|@not_strictly_false")
+OPERATORS = re.compile(r"[_!?:\[\]+\-*/%<>=&|]+|@in")
 FUNCTIONS = frozenset({"size", "contains", "startsWith", "endsWith", "matches", "int", "double", "string"})
-MACROS = re.compile(r"\.\s*(map|filter|all|exists|exists_one|map_values|reduce)\s*\(|\bhas\s*\(")
+# White space and comments may stand before the bracket.
+MACROS = re.compile(
+    r"\b(has|map|filter|all|exists|exists_one|existsOne|map_values|transformList|transformMap|transformMapEntry|reduce)"
+    r"(?:\s|//[^\n]*)*\("
+)
 
 
 class View:
@@ -173,8 +177,8 @@ def compile_rule(row: RouteRow, place: int) -> Rule:
         tests.append(test)
     if row.expr is not None:
         tests.append(_expression(row.expr))
-    if row.missing == "match":
-        keys = None  # a request that lacks the value matches too, and no index can say so
+    if row.missing != "no_match":
+        keys = None  # a request that lacks the value has to be met too, and no index can say so
     return Rule(row, place, _every(tests), keys)
 
 
@@ -348,7 +352,7 @@ def _prompt(prompt: PromptIs) -> Iterator[tuple[Test, frozenset[Key] | None]]:
 def _expression(expression: str) -> Test:
     """A CEL expression as a test. The library has no cost limit of its own, so what can loop is refused here."""
     if found := MACROS.search(expression):
-        raise ValueError(f"expr may not use {found.group(1) or 'has'}(): only comparisons and plain functions")
+        raise ValueError(f"expr may not use {found.group(1)}(): only comparisons and plain functions")
     import cel  # half a second to import, and only rules with `expr` need it
 
     try:

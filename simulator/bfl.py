@@ -22,7 +22,6 @@ import logging
 import math
 import secrets
 import threading
-import time
 import uuid
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
@@ -42,12 +41,15 @@ from .server import Answer, Request
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .faults import Fault
     from .world import World
 
 logger = logging.getLogger(__name__)
 
 MEGAPIXEL = 1024 * 1024
 MAX_PIXELS = 4 * MEGAPIXEL
+MAX_TASKS = 24
+"""In flight at once; more are a 429."""
 SAMPLE_LIFETIME = timedelta(minutes=10)
 """BFL's own guide; about an hour is reported for FLUX 3 by third parties."""
 DEFAULT_STATES = ("Pending", "Pending")
@@ -60,7 +62,6 @@ Flux3Ratio = Literal[
 MAX_IMAGE_CHARACTERS = 20 * 1024 * 1024
 
 Format = Literal["jpeg", "png", "webp"]
-Prompt = Annotated[str, Field(min_length=1)]
 Flux1Side = Annotated[int, Field(ge=256, le=1440, multiple_of=32)]
 Flux2Side = Annotated[int, Field(ge=64, multiple_of=16)]
 Margin = Annotated[int, Field(ge=0, le=2048)]
@@ -105,7 +106,7 @@ class Brush:
     given: Mapping[str, Given]
     width: int
     height: int
-    fault: str | None
+    fault: Fault | None
 
     @property
     def sources(self) -> list[bytes]:
@@ -170,8 +171,9 @@ class Flux3(Body):
 
     @override
     def pictures(self) -> dict[str, str]:
-        images = [self.images] if isinstance(self.images, str) else self.images or []
-        return {f"images.{index}": image for index, image in enumerate(images)}
+        if isinstance(self.images, str):
+            return {"images": self.images}
+        return {f"images.{index}": image for index, image in enumerate(self.images or ())}
 
     @override
     def size(self, given: Sequence[Given]) -> tuple[int, int]:
@@ -192,7 +194,7 @@ class Flux3(Body):
 class Flux2(Classic):
     """[klein]: four pictures at most."""
 
-    prompt: Prompt
+    prompt: str = Field(min_length=1)
     input_image: str | None = None
     input_image_2: str | None = None
     input_image_3: str | None = None
@@ -207,15 +209,17 @@ class Flux2(Classic):
     @classmethod
     def check_pictures(cls, data: Any) -> Any:  # pydantic hands over what came, whatever it is
         """unconfirmed: that a picture over the limit is refused and not ignored."""
-        if isinstance(data, dict):
-            for name in cast("dict[str, object]", data):
+        fields: object = data
+        if isinstance(fields, dict):
+            for name in cast("dict[str, object]", fields):
                 if name.startswith("input_image") and name not in cls.model_fields:
                     raise ValueError(f"Too many input images: {name} is not accepted")
         return data
 
     @override
     def pictures(self) -> dict[str, str]:
-        values = self.model_dump(include={name for name in type(self).model_fields if name.startswith("input_image")})
+        names = [name for name in type(self).model_fields if name.startswith("input_image")]
+        values: dict[str, str | None] = {name: getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value is not None}
 
     @override
@@ -266,7 +270,7 @@ class Flux1(Classic, ABC):
 class Kontext(Flux1):
     """Its default format is png in the OpenAPI schema, as a public client reads it."""
 
-    prompt: Prompt
+    prompt: str = Field(min_length=1)
     input_image: str | None = None
     input_image_2: str | None = None
     input_image_3: str | None = None
@@ -295,7 +299,7 @@ class Kontext(Flux1):
 class Prompted(Flux1, ABC):
     """image_prompt guides the picture and is not edited."""
 
-    prompt: Prompt
+    prompt: str = Field(min_length=1)
     image_prompt: str | None = None
 
     @override
@@ -597,6 +601,7 @@ class Bfl:
             return self.deliver(request, world)
         try:
             check_key(request)
+            check_service(world.fault)
             if request.path == "/v1/get_result":
                 return self.poll(request, world)
             return self.submit(request, world)
@@ -613,7 +618,9 @@ class Bfl:
         check_webhook(body)
         given = {name: load_image(name, value, world) for name, value in body.pictures().items()}
         width, height = body.size(list(given.values()))
-        in_megapixels = sum(megapixels(picture.width, picture.height) for picture in given.values())
+        # a mask is no input megapixel: unconfirmed
+        pictures = [picture for picture in given.values() if picture.field != "mask"]
+        in_megapixels = sum(megapixels(picture.width, picture.height) for picture in pictures)
         out_megapixels = megapixels(width, height)
         task = Task(
             id=str(uuid.uuid4()),
@@ -623,14 +630,17 @@ class Bfl:
             lost="task-lost" in body.prompt,
             submitted=now(world).timestamp(),
         )
-        world.jobs[task.id] = task
+        world.keep(task.id, task)
         if body.webhook_url is not None:
             threading.Thread(target=self.call_webhook, args=(task, world), daemon=True).start()
+        cost = credits_for(endpoint.price, body, in_megapixels, out_megapixels)
+        if cost is not None and world.fault == "duplicate_bill":
+            cost *= 2
         return Answer.json(
             {
                 "id": task.id,
                 "polling_url": f"{world.base_url}/bfl/v1/get_result?{urlencode({'id': task.id})}",
-                "cost": credits_for(endpoint.price, body, in_megapixels, out_megapixels),
+                "cost": cost,
                 "input_mp": in_megapixels,
                 "output_mp": out_megapixels,
             }
@@ -674,7 +684,9 @@ class Bfl:
         """Paints once; the link's ten minutes start with the first Ready."""
         with task.lock:
             if task.sample is None:
-                task.sample = task.body.paint(task.brush)
+                sample_bytes = task.body.paint(task.brush)
+                half_only = task.brush.fault == "truncated_base64"  # there is none here: the file itself is cut
+                task.sample = sample_bytes[: len(sample_bytes) // 2] if half_only else sample_bytes
                 task.ready = now(world).timestamp()
                 task.url = self.sign(task, world)
         sample: dict[str, object] = {
@@ -731,6 +743,21 @@ class Bfl:
             logger.warning("the webhook of task %s was not taken", task.id, exc_info=True)
         finally:
             connection.close()
+
+
+def check_service(fault: Fault | None) -> None:
+    """The failures of the service itself. Their texts are unconfirmed; the status and the headers of a 429 are not."""
+    if fault == "bad_key":
+        raise Refused(403, "Not authenticated - Invalid Authentication")
+    if fault == "quota":
+        raise Refused(402, "Insufficient credits")
+    if fault == "rate_limit":
+        limits = {"x-ratelimit-limit": str(MAX_TASKS), "x-ratelimit-remaining": "0", "x-ratelimit-reset": "2"}
+        raise Refused(429, f"Rate limit exceeded: {MAX_TASKS} active tasks", {"retry-after": "2"} | limits)
+    if fault == "server_error":
+        raise Refused(500, "Internal Server Error")
+    if fault == "unavailable":
+        raise Refused(503, "Service temporarily unavailable")
 
 
 def check_key(request: Request) -> None:
@@ -945,8 +972,8 @@ def extend(body: Expand | Outpaint, brush: Brush, name: str, offset: tuple[int, 
 
 
 def finish(picture: Image.Image, body: Classic, brush: Brush) -> bytes:
-    """The picture in the body's format; a task with a fault gets a spoilt drawing of its size instead."""
-    if brush.fault is not None:
+    """The picture in the body's format; where it is to be spoilt, a spoilt drawing of its size instead."""
+    if brush.fault in drawing.SPOILING:
         return paint(body.prompt, replace(brush, given={}), body.format_used(), body.seed)
     buffer = BytesIO()
     picture.save(buffer, body.format_used(), quality=90)
@@ -956,10 +983,10 @@ def finish(picture: Image.Image, body: Classic, brush: Brush) -> bytes:
 def dilate(mask: bytes, pixels: int) -> bytes:
     """The mask in black and white with its white grown by `pixels` to every side."""
     with Image.open(BytesIO(mask)) as given:
-        grown = given.convert("L").point([0] * 128 + [255] * 128)
+        grown = Image.eval(given.convert("L"), lambda value: 255 if value >= 128 else 0)
     # Two passes, because one over both axes rounds a thin white line down to black.
     for radius in ((pixels, 0), (0, pixels)):
-        grown = grown.filter(ImageFilter.BoxBlur(radius)).point([0] + [255] * 255)
+        grown = Image.eval(grown.filter(ImageFilter.BoxBlur(radius)), lambda value: 255 if value else 0)
     buffer = BytesIO()
     grown.save(buffer, "PNG")
     return buffer.getvalue()

@@ -25,7 +25,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, TypeAlias, cast
 from urllib.parse import unquote
 
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageDraw
 
 from . import drawing
 from .server import Answer, Request
@@ -33,6 +33,7 @@ from .server import Answer, Request
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .faults import Fault
     from .world import World
 
 SIZES = {
@@ -190,8 +191,14 @@ THINKING_TOKENS = {"minimal": 60, "low": 110, "medium": 150, "high": 420}
 
 MAX_REQUEST_BYTES = 100 * 1024 * 1024
 IMAGE_TYPES = {"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"}
-THRESHOLDS = {"BLOCK_LOW_AND_ABOVE", "BLOCK_MEDIUM_AND_ABOVE", "BLOCK_ONLY_HIGH", "BLOCK_NONE", "OFF"}
-THRESHOLDS |= {"HARM_BLOCK_THRESHOLD_UNSPECIFIED"}
+THRESHOLDS = {
+    "HARM_BLOCK_THRESHOLD_UNSPECIFIED",
+    "BLOCK_LOW_AND_ABOVE",
+    "BLOCK_MEDIUM_AND_ABOVE",
+    "BLOCK_ONLY_HIGH",
+    "BLOCK_NONE",
+    "OFF",
+}
 SQUARE = 16
 """Pixels of one square of a painted checkerboard."""
 RPC = "type.googleapis.com/google.rpc"
@@ -270,8 +277,9 @@ def bad_key() -> Failure:
     )
 
 
-def over_quota(model: str, retry_after_seconds: int = 2) -> Failure:
-    violation = {
+def over_quota(model: str, retry_after_seconds: int = 2, violation: Mapping[str, object] | None = None) -> Failure:
+    """Too many requests this minute, unless another violation is told. The wait stands in the body, not in a header."""
+    violation = violation or {
         "quotaMetric": f"{SERVICE}/generate_requests_per_model",
         "quotaId": "GenerateRequestsPerMinutePerProjectPerModel",
         "quotaDimensions": {"location": "global", "model": model},
@@ -294,11 +302,22 @@ def over_quota(model: str, retry_after_seconds: int = 2) -> Failure:
     )
 
 
-def not_found(model: str) -> Failure:
+def out_of_quota(model: str) -> Failure:
+    """A daily limit: the same answer, with another metric and hours to wait. The metric's name is unconfirmed."""
+    violation = {
+        "quotaMetric": f"{SERVICE}/generate_requests_per_model_per_day",
+        "quotaId": "GenerateRequestsPerDayPerProjectPerModel",
+        "quotaDimensions": {"location": "global", "model": model},
+        "quotaValue": "250",
+    }
+    return over_quota(model, retry_after_seconds=6 * 60 * 60, violation=violation)
+
+
+def not_found(model: str, version: str) -> Failure:
     return Failure(
         404,
         "NOT_FOUND",
-        f"models/{model} is not found for API version v1beta, or is not supported for generateContent. "
+        f"models/{model} is not found for API version {version}, or is not supported for generateContent. "
         "Call ListModels to see the list of available models and their supported methods.",
     )
 
@@ -327,9 +346,15 @@ class Google:
     name = "google"
 
     def answer(self, request: Request, world: World) -> Answer:
-        """POST /v1beta/models/{model}:generateContent, GET /v1beta/models and /v1beta/models/{model}."""
+        """POST /v1beta/models/{model}:generateContent, GET /v1beta/models and /v1beta/models/{model}.
+
+        The same at /v1, which google-genai calls by default since 3.6; that nothing differs there is unconfirmed.
+        """
         try:
+            if world.fault == "bad_key":
+                raise bad_key()
             check_key(request)
+            check_service(world.fault, request.path)
             return route(request, world)
         except Failure as failure:
             return Answer.json(failure.body, status=failure.code)
@@ -341,8 +366,8 @@ def check_key(request: Request) -> None:
         raise Failure(
             401,
             "UNAUTHENTICATED",
-            "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid "
-            "authentication credential.",
+            "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other "
+            "valid authentication credential.",
         )
     if not key:
         raise Failure(
@@ -355,23 +380,41 @@ def check_key(request: Request) -> None:
         raise bad_key()
 
 
+def check_service(fault: Fault | None, path: str) -> None:
+    """The failures of the service itself; their texts are those seen in public issue threads."""
+    model = re.sub(r".*/models/([^/:]*).*", r"\1", unquote(path))
+    if fault == "rate_limit":
+        raise over_quota(model)
+    if fault == "quota":
+        raise out_of_quota(model)
+    if fault == "server_error":
+        raise Failure(
+            500,
+            "INTERNAL",
+            "An internal error has occurred. Please retry or report in "
+            "https://developers.generativeai.google/guide/troubleshooting",
+        )
+    if fault == "unavailable":
+        raise Failure(503, "UNAVAILABLE", "The model is overloaded. Please try again later.")
+
+
 def route(request: Request, world: World) -> Answer:
     path = unquote(request.path)
     live = {model.id: model for model in MODELS.values() if is_live(model, world.today)}
-    if path == "/v1beta/models" and request.method == "GET":
+    if path in {"/v1beta/models", "/v1/models"} and request.method == "GET":
         return list_models(list(live.values()), request.query)
-    match = re.fullmatch(r"/v1beta/models/([^/:]+)(?::(\w+))?", path)
+    match = re.fullmatch(r"/(v1|v1beta)/models/([^/:]+)(?::(\w+))?", path)
     if match is None:
         raise Failure(404, "NOT_FOUND", f"Requested entity was not found: {request.method} {path}")
-    model_id, verb = match[1], match[2]
+    version, model_id, verb = match[1], match[2], match[3]
     model = live.get(model_id)
     if model is None:
-        raise not_found(model_id)
+        raise not_found(model_id, version)
     if request.method == "GET" and verb is None:
         return Answer.json(describe(model))
     if request.method == "POST" and verb == "generateContent":
         return generate(model, request, world)
-    raise not_found(model_id)
+    raise not_found(model_id, version)
 
 
 def is_live(model: Model, today: date) -> bool:
@@ -427,7 +470,8 @@ def read(body: bytes, model: Model) -> Order:
     if len(sources) > model.max_images:
         # unconfirmed: the text; that there is a limit is documented
         raise invalid(
-            f"The number of input images ({len(sources)}) exceeds the limit of {model.max_images} for models/{model.id}."
+            f"The number of input images ({len(sources)}) exceeds the limit of {model.max_images} "
+            f"for models/{model.id}."
         )
     system = [
         string(part, "text", "system_instruction.parts.text") or "" for part in parts_of(fields, "systemInstruction")
@@ -640,7 +684,8 @@ def read_contents(contents: Sequence[Mapping[str, object]]) -> tuple[str, list[s
                 raise no_such_file(message(part, "fileData"), path)
             else:
                 raise invalid(
-                    f"* GenerateContentRequest.{path}.data: required oneof field 'data' must have one initialized field\n"
+                    f"* GenerateContentRequest.{path}.data: required oneof field 'data' must have one initialized "
+                    "field\n"
                 )
         texts += last
     return "\n".join(last), texts, sources
@@ -688,19 +733,20 @@ def generate(model: Model, request: Request, world: World) -> Answer:
         return Answer.json(blocked_prompt(order, model))
     if "forbidden-output" in order.prompt or fault == "moderation_output":
         return Answer.json(blocked_picture(order, model))
+    times = 2 if fault == "duplicate_bill" else 1
     parts: list[dict[str, object]] = []
     if order.with_thoughts:
-        parts += [{"text": f"Planning the picture: {order.prompt}", "thought": True}]
-        parts += [picture_part(paint(order, model, "1K")) | {"thought": True}]
+        parts.append({"text": f"Planning the picture: {order.prompt}", "thought": True})
+        parts.append(picture_part(paint(order, model, "1K"), model) | {"thought": True})
     if order.with_text:
-        parts += [{"text": "Here is your picture."}]
-    parts += [picture_part(paint(order, model, order.image_size))]
+        parts.append({"text": "Here is your picture."})
+    parts.append(picture_part(paint(order, model, order.image_size, fault), model))
     if model.thinking:
         parts[-1]["thoughtSignature"] = base64.b64encode(secrets.token_bytes(48)).decode()
     candidate: dict[str, object] = {"content": {"role": "model", "parts": parts}, "finishReason": "STOP", "index": 0}
     if order.grounded:
         candidate["groundingMetadata"] = {"webSearchQueries": [order.prompt], "groundingChunks": []}
-    return Answer.json(envelope(model) | {"candidates": [candidate], "usageMetadata": usage(order, model)})
+    return Answer.json(envelope(model) | {"candidates": [candidate], "usageMetadata": usage(order, model, times)})
 
 
 def envelope(model: Model) -> dict[str, object]:
@@ -719,7 +765,7 @@ def blocked_prompt(order: Order, model: Model) -> dict[str, object]:
 def blocked_picture(order: Order, model: Model) -> dict[str, object]:
     """HTTP 200 and a candidate without parts. That the picture is not counted then is unconfirmed."""
     prompt_tokens = prompt_usage(order, model)
-    candidate = {
+    candidate: dict[str, object] = {
         "content": {},
         "finishReason": "IMAGE_SAFETY",
         "finishMessage": "Unable to show the generated image. The image was filtered out because it violated Google's "
@@ -732,20 +778,24 @@ def blocked_picture(order: Order, model: Model) -> dict[str, object]:
     }
 
 
-def prompt_usage(order: Order, model: Model) -> dict[str, object]:
-    image_tokens = len(order.sources) * model.input_image_tokens
-    details = [{"modality": "TEXT", "tokenCount": order.text_tokens}]
+def prompt_usage(order: Order, model: Model, times: int = 1) -> dict[str, object]:
+    text_tokens = order.text_tokens * times
+    image_tokens = len(order.sources) * model.input_image_tokens * times
+    details = [{"modality": "TEXT", "tokenCount": text_tokens}]
     if image_tokens:
         details.append({"modality": "IMAGE", "tokenCount": image_tokens})
-    return {"promptTokenCount": order.text_tokens + image_tokens, "promptTokensDetails": details}
+    return {"promptTokenCount": text_tokens + image_tokens, "promptTokensDetails": details}
 
 
-def usage(order: Order, model: Model) -> dict[str, object]:
-    """The details name the picture's tokens only; text in the answer is the rest of candidatesTokenCount."""
-    prompt = order.text_tokens + len(order.sources) * model.input_image_tokens
-    picture = model.image_tokens[order.image_size]
-    candidates = picture + (6 if order.with_text else 0)
-    thoughts = THINKING_TOKENS[order.thinking] if order.thinking else 0
+def usage(order: Order, model: Model, times: int) -> dict[str, object]:
+    """The details name the picture's tokens only; text in the answer is the rest of candidatesTokenCount.
+
+    `times` is how often everything is counted: once, unless the bill is to be wrong.
+    """
+    prompt = (order.text_tokens + len(order.sources) * model.input_image_tokens) * times
+    picture = model.image_tokens[order.image_size] * times
+    candidates = picture + (6 * times if order.with_text else 0)
+    thoughts = THINKING_TOKENS[order.thinking] * times if order.thinking else 0
     counts: dict[str, object] = {
         "candidatesTokenCount": candidates,
         "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": picture}],
@@ -753,7 +803,7 @@ def usage(order: Order, model: Model) -> dict[str, object]:
     }
     if thoughts:
         counts["thoughtsTokenCount"] = thoughts
-    return prompt_usage(order, model) | counts
+    return prompt_usage(order, model, times) | counts
 
 
 def picture_part(content: bytes, model: Model) -> dict[str, object]:
@@ -764,8 +814,8 @@ def picture_part(content: bytes, model: Model) -> dict[str, object]:
 def paint(order: Order, model: Model, image_size: str, fault: Fault | None = None) -> bytes:
     width = order.width * TIERS[image_size] // TIERS[order.image_size]
     height = order.height * TIERS[image_size] // TIERS[order.image_size]
-    see_through = "transparent" in order.prompt.lower() and fault is None
-    output_format = "png" if see_through else model.output_format
+    see_through = "transparent" in order.prompt.lower() and fault != "not_a_picture"
+    output_format: drawing.Format = "png" if see_through else model.output_format
     if order.sources:
         content = drawing.edit(
             sources=order.sources,
@@ -775,6 +825,7 @@ def paint(order: Order, model: Model, image_size: str, fault: Fault | None = Non
             mask=None,
             repaint="white",
             output_format=output_format,
+            transparent=see_through,
             seed=order.seed,
             fault=fault,
         )
@@ -795,11 +846,6 @@ def on_checkerboard(content: bytes, model: Model) -> bytes:
     """What these models paint when asked for transparency: the grey and white squares of an editor, opaque."""
     with Image.open(BytesIO(content)) as image:
         painted = image.convert("RGBA")
-    if painted.getextrema()[3] == (255, 255):
-        # An edit of an opaque picture: what looks like its corner is its background.
-        background = Image.new("RGB", painted.size, painted.convert("RGB").getpixel((0, 0)))
-        distance = ImageChops.difference(painted.convert("RGB"), background).convert("L")
-        painted.putalpha(distance.point([0] * 16 + [255] * 240))
     board = Image.new("RGB", painted.size, "white")
     squares = ImageDraw.Draw(board)
     for y in range(0, painted.height, SQUARE):

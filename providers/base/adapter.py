@@ -11,7 +11,7 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, Literal
 
 from .capabilities import Model
 from .errors import ConfigError, InvalidRequest, Problem, ProviderError, RateLimited, for_status
@@ -140,6 +140,8 @@ class Done:
             other,
             images=[*self.images, *other.images],
             usage=self.usage.plus(other.usage),
+            model_snapshot=other.model_snapshot or self.model_snapshot,
+            moderation=other.moderation or self.moderation,
             warnings=self.warnings + other.warnings,
         )
 
@@ -209,17 +211,12 @@ class Adapter(ABC):
 
     def error_code(self, body: Node) -> str | None:
         """`error.code`, in the shape most vendors use."""
-        return _text(body, "error", "code")
+        return body.text_at("error", "code")
 
     def error_message(self, body: Node) -> str | None:
-        return _text(body, "error", "message") or _text(body, "detail") or _text(body, "error")
-
-
-def _text(body: Node, *keys: str) -> str | None:
-    value: object = body.value
-    for key in keys:
-        value = cast("dict[str, object]", value).get(key) if isinstance(value, dict) else None
-    return value if isinstance(value, str) else None
+        """`error.message`, or what FastAPI servers say: `detail`, in words or as a list of what is wrong where."""
+        said = body.text_at("error", "message") or body.text_at("detail") or body.text_at("error")
+        return said or body.text_at("detail", 0, "msg")
 
 
 class LocalAdapter(ABC):

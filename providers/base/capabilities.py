@@ -187,6 +187,8 @@ class GridTokens(Frozen):
     kind: Literal["grid"]
     factors: dict[str, int]
     multiplier: dict[str, Decimal] = {}
+    auto_as: str | None = None
+    """The quality to expect where the vendor chooses. None: the one that stands for the standard band."""
 
 
 class TableTokens(Frozen):
@@ -250,6 +252,8 @@ class TokenPrice(Frozen):
     worst_factor: Decimal = Decimal(1)
     """How far above the formula a bill may be, where the formula is not the vendor's own."""
     unpriced: tuple[str, ...] = ()
+    unpriced_formats: tuple[OutputFormat, ...] = ()
+    """Formats that cost more than the formula says, nobody has published how much."""
 
 
 class ImagePriceRow(Frozen):
@@ -328,6 +332,11 @@ class Model(Frozen):
     """None: none is published."""
     input_images: Fact[InputRule | None]
     mask: Fact[MaskRule | None]
+    requires: Fact[tuple[str, ...]] | None = None
+    """What a tool for one job cannot do without: fields of the request (mask, size) or options of the vendor.
+
+    A request that lacks one is not for this model. None: a prompt is enough.
+    """
     hints: Fact[tuple[Hint, ...]]
     """The request's fields that the vendor takes as they are."""
     moderation_levels: Fact[tuple[Moderation, ...]] | None = None

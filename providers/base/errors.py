@@ -7,6 +7,7 @@ EaselError
 │   └── OverBudget           the price ceiling is below every price
 ├── AlreadySent              this request id was sent before and its outcome is unknown
 ├── AllAttemptsFailed        every attempt, the first error first
+├── LedgerFailed             it could not be written down, so it was not sent
 └── ProviderError            one failed attempt          retry  fall back  cooldown  billed
     ├── ConnectFailed        nothing left this machine    yes     yes        yes      no
     ├── RateLimited          after retry_after            yes     yes        yes      no
@@ -28,10 +29,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from .response import Attempt
+    from .response import Attempt, OutputImage
 
 
 class EaselError(Exception):
@@ -117,22 +119,38 @@ class OverBudget(NoModelCan):
 
 
 class AlreadySent(EaselError):
-    """An earlier run sent this request id and never learned the outcome; sending it again could pay twice."""
+    """This request id was used before, and sending it again could pay twice."""
 
-    def __init__(self, request_id: str, attempts: tuple[str, ...]) -> None:
+    def __init__(self, request_id: str, attempts: tuple[str, ...], why: str = "was sent, and its outcome is unknown") -> None:
         self.request_id = request_id
         self.attempts = attempts
+        tried = f" ({', '.join(attempts)})" if attempts else ""
         super().__init__(
-            f"request {request_id!r} was already sent ({', '.join(attempts)}) and its outcome is unknown; it is not "
-            "sent again. Look at the vendor's own log, then use a new request id to send it once more."
+            f"request {request_id!r} {why}{tried}; it is not sent again. To paint once more, use a new request id; "
+            "what an unknown attempt cost is in the vendor's own log."
         )
+
+
+class LedgerFailed(EaselError):
+    """The ledger could not be read or written. Nothing is sent that cannot be written down first."""
 
 
 class AllAttemptsFailed(EaselError):
     """Every attempt failed. The cause (`__cause__`) is the first one's error."""
 
-    def __init__(self, attempts: tuple[Attempt, ...], reason: str = "every attempt failed") -> None:
+    def __init__(
+        self,
+        attempts: tuple[Attempt, ...],
+        reason: str = "every attempt failed",
+        *,
+        images: tuple[OutputImage, ...] = (),
+        spent_usd: Decimal = Decimal(0),
+    ) -> None:
         self.attempts = attempts
+        self.images = images
+        """Pictures that came and were paid for, but are not what was asked for."""
+        self.spent_usd = spent_usd
+        """What the attempts are known to have cost, in US dollars."""
         lines = [reason]
         lines += [f"  {each.deployment}: {each.outcome}: {each.error or ''}".rstrip(": ") for each in attempts]
         super().__init__("\n".join(lines))
@@ -246,6 +264,8 @@ class ModerationBlocked(ProviderError):
     ) -> None:
         self.stage = stage
         """input, output, or unknown."""
+        self.attempts: tuple[Attempt, ...] = ()
+        """Every attempt until then, when it was a vendor that refused."""
         self.categories = categories
         self.billed = billed
         super().__init__(message, status=status, code=code, request_id=request_id)

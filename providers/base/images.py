@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import re
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 MAX_INPUT_BYTES = 50_000_000
 MAX_INPUT_PIXELS = 50_000_000
 """Above this a picture is refused before it is opened: 50 megapixels decode to 200 MB."""
+MAX_OUTPUT_PIXELS = 80_000_000
 DATA_URL_PREFIX = "data:"
 MEDIA_TYPES = {
     "png": "image/png",
@@ -32,6 +34,11 @@ MEDIA_TYPES = {
     "svg": "image/svg+xml",
 }
 """Output format -> media type."""
+MAX_PARTS = 5_000
+"""Chunks or segments looked at: more before the pixels are no picture but an attempt to keep us busy."""
+SVG = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?><!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*+<svg[\s>/]", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,71 +67,95 @@ def probe(data: bytes) -> Header:
             return _gif(data)
     except (struct.error, IndexError) as error:
         raise NotAPicture("the picture ends within its header") from error
-    if data[:512].lstrip().startswith((b"<svg", b"<?xml")) and b"<svg" in data[:4096]:
+    if SVG.match(data[:4096]):
         return Header("image/svg+xml", Size(0, 0), has_alpha=True)
     raise NotAPicture(f"not a PNG, JPEG, WebP, GIF or SVG picture (starts with {data[:8].hex(' ') or 'nothing'})")
 
 
 def _png(data: bytes) -> Header:
+    width, height, _, color_type = struct.unpack_from(">IIBB", data, 16)
     if data[12:16] != b"IHDR":
         raise NotAPicture("a PNG without an IHDR chunk")
-    width, height, _, color_type = struct.unpack_from(">IIBB", data, 16)
     return Header("image/png", Size(width, height), has_alpha=color_type in {4, 6} or _png_has_trns(data))
 
 
 def _png_has_trns(data: bytes) -> bool:
     """Palette and grey pictures carry transparency in a chunk before the pixels."""
     offset = 8
-    while offset + 8 <= len(data):
+    for _ in range(MAX_PARTS):
+        if offset + 8 > len(data):
+            return False
         length, kind = struct.unpack_from(">I4s", data, offset)
         if kind == b"tRNS":
             return True
         if kind in {b"IDAT", b"IEND"}:
             return False
         offset += 12 + length
-    return False
+    raise NotAPicture(f"a PNG with more than {MAX_PARTS} chunks before its pixels")
 
 
 def _jpeg(data: bytes) -> Header:
     offset = 2
-    while True:
-        while data[offset] != 0xFF:
+    for _ in range(MAX_PARTS):
+        # A marker may be padded with FF; what is not FF between segments does not belong there.
+        if data[offset] != 0xFF:
+            raise NotAPicture("a JPEG with something between its segments")
+        if data[offset + 1] == 0xFF:
             offset += 1
-        while data[offset] == 0xFF:
-            offset += 1
-        marker = data[offset]
-        offset += 1
+            continue
+        marker, offset = data[offset + 1], offset + 2
         # SOF0..SOF15 hold the size; C4, C8 and CC in that range are tables.
         if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
             height, width = struct.unpack_from(">HH", data, offset + 3)
             return Header("image/jpeg", Size(width, height), has_alpha=False)
-        if marker == 0x01 or 0xD0 <= marker <= 0xD9:
-            continue
-        (length,) = struct.unpack_from(">H", data, offset)
-        offset += length
+        if marker in {0xD9, 0xDA}:  # the end, or the pixels
+            break
+        if marker != 0x01 and not 0xD0 <= marker <= 0xD8:  # all others have a length
+            (length,) = struct.unpack_from(">H", data, offset)
+            offset += length
+    raise NotAPicture("a JPEG that does not say its size before its pixels")
 
 
 def _webp(data: bytes) -> Header:
     kind = data[12:16]
     if kind == b"VP8X":
-        width = 1 + int.from_bytes(data[24:27], "little")
-        height = 1 + int.from_bytes(data[27:30], "little")
-        return Header("image/webp", Size(width, height), has_alpha=bool(data[20] & 0x10))
+        flags, low_width, high_width, low_height, high_height = struct.unpack_from("<B3xHBHB", data, 20)
+        size = Size(1 + low_width + (high_width << 16), 1 + low_height + (high_height << 16))
+        return Header("image/webp", size, has_alpha=bool(flags & 0x10))
     if kind == b"VP8L":
-        (bits,) = struct.unpack_from("<I", data, 21)
-        return Header(
-            "image/webp", Size(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)), has_alpha=bool(bits >> 28 & 1)
-        )
+        signature, bits = struct.unpack_from("<BI", data, 20)
+        if signature != 0x2F:
+            raise NotAPicture("a lossless WebP without its signature")
+        size = Size(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
+        return Header("image/webp", size, has_alpha=bool(bits >> 28 & 1))
     if kind == b"VP8 ":
-        width, height = struct.unpack_from("<HH", data, 26)
+        start, width, height = struct.unpack_from("<3sHH", data, 23)
+        if start != b"\x9d\x01\x2a":
+            raise NotAPicture("a WebP without its start code")
         return Header("image/webp", Size(width & 0x3FFF, height & 0x3FFF), has_alpha=False)
-    raise NotAPicture(f"a WebP with an unknown first chunk {kind!r}")
+    raise NotAPicture(f"a WebP with an unknown first chunk {kind!r}" if len(kind) == 4 else "the picture ends early")
 
 
 def _gif(data: bytes) -> Header:
-    width, height = struct.unpack_from("<HH", data, 6)
-    control = data.find(b"\x21\xf9\x04", 13)
-    return Header("image/gif", Size(width, height), has_alpha=control >= 0 and bool(data[control + 3] & 1))
+    width, height, packed = struct.unpack_from("<HHB", data, 6)
+    offset = 13 + (3 * 2 ** (1 + (packed & 7)) if packed & 0x80 else 0)
+    return Header("image/gif", Size(width, height), has_alpha=_gif_has_transparency(data, offset))
+
+
+def _gif_has_transparency(data: bytes, offset: int) -> bool:
+    """The graphic control extension of the first frame says so."""
+    transparent = False
+    for _ in range(MAX_PARTS):
+        block = data[offset : offset + 4]
+        if len(block) < 4 or block[0] != 0x21:  # the picture itself, or the end
+            return transparent
+        if block[1] == 0xF9:
+            transparent = bool(block[3] & 1)
+        offset += 2
+        while offset < len(data) and data[offset]:
+            offset += 1 + data[offset]
+        offset += 1
+    return transparent
 
 
 def from_data_url(url: str) -> bytes:
@@ -180,30 +211,52 @@ def input_image(data: bytes, *, field: str, claimed_media_type: str | None = Non
         raise RequestError(
             f"{field}: {name} is labelled {claimed_media_type} but its bytes are {header.media_type}", field=field
         )
-    _open(data, field=field, name=name)
+    try:
+        _decoded(data, header.size)
+    except NotAPicture as error:
+        raise RequestError(f"{field}: {name} is {error}", field=field) from error
     return InputImage(data, header.media_type, header.size, header.has_alpha, name)
 
 
-def _open(data: bytes, *, field: str, name: str) -> Image.Image:
+def _decoded(data: bytes, size: Size) -> Image.Image:
+    """The first frame. Raises NotAPicture when it cannot be decoded, or is larger than the `size` in its header."""
     from PIL import Image
 
     try:
         picture = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP", "GIF"))
+        # A second header, or a frame larger than its screen, makes a picture far larger than it says.
+        if picture.size != (size.width, size.height):
+            raise NotAPicture(f"damaged: it says {size} and is {picture.width}x{picture.height}")
         picture.load()
-    # Pillow's decoders raise half a dozen kinds for damaged data; each means the same to the caller.
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
-        raise RequestError(f"{field}: {name} is damaged: {error}", field=field) from error
+    except NotAPicture:
+        raise
+    # Pillow's decoders raise many kinds for damaged data; each means the same.
+    except (
+        *(OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError, struct.error),
+        Image.DecompressionBombError,
+    ) as error:
+        raise NotAPicture(f"damaged: {error}") from error
     return picture
 
 
-def masked(mask: InputImage, *, repaint: Literal["white", "black"]) -> bytes:
+def _decoded_output(data: bytes) -> Image.Image:
+    """A vendor's picture. Raises NotAPicture, also for one that would not fit into memory."""
+    size = probe(data).size
+    if not 0 < size.pixels <= MAX_OUTPUT_PIXELS:
+        raise NotAPicture(f"{size}; from 1 to {MAX_OUTPUT_PIXELS:,} pixels are decoded here")
+    return _decoded(data, size)
+
+
+def masked(mask: InputImage, *, repaint: Literal["white", "black"], binary: bool = False) -> bytes:
     """The mask as a black and white PNG, for vendors that do not read alpha: `repaint` marks what is repainted.
 
-    Half-transparent pixels stay half-way between.
+    Half-transparent pixels stay half-way between; `binary` leaves them as they are, so that nothing is grey.
     """
     from PIL import Image, ImageChops
 
     alpha = Image.open(io.BytesIO(mask.data)).convert("RGBA").getchannel("A")
+    if binary:
+        alpha = Image.eval(alpha, lambda value: 255 if value else 0)
     picture = ImageChops.invert(alpha) if repaint == "white" else alpha
     out = io.BytesIO()
     picture.save(out, "PNG")
@@ -220,27 +273,25 @@ def repaints_something(mask: InputImage) -> bool:
 
 def transparent_pixels(data: bytes) -> int:
     """How many pixels are wholly transparent. Decodes the picture: off the event loop. Raises NotAPicture."""
-    from PIL import Image
-
-    try:
-        alpha = Image.open(io.BytesIO(data)).convert("RGBA").getchannel("A")
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
-        raise NotAPicture(f"the picture is damaged: {error}") from error
-    return alpha.histogram()[0]
+    return _decoded_output(data).convert("RGBA").getchannel("A").histogram()[0]
 
 
 def convert(data: bytes, *, output_format: Literal["png", "jpeg", "webp"], compression: int | None) -> bytes:
-    """The same picture in another format. `compression` is 0 to 100 for jpeg and webp, where 100 keeps most."""
-    from PIL import Image
+    """The same picture in another format. `compression` is 0 to 100 for jpeg and webp, where 100 keeps most.
 
-    picture = Image.open(io.BytesIO(data))
+    Raises NotAPicture.
+    """
+    picture = _decoded_output(data)
+    # The colours' profile goes along, unless it describes inks.
+    profile = picture.info.get("icc_profile") if picture.mode != "CMYK" else None
     if output_format == "jpeg":
         picture = picture.convert("RGB")
     elif picture.mode not in {"RGB", "RGBA"}:
         picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
     out = io.BytesIO()
     if output_format == "png":
-        picture.save(out, "PNG")
+        picture.save(out, "PNG", icc_profile=profile)
     else:
-        picture.save(out, output_format.upper(), quality=95 if compression is None else compression)
+        quality = 95 if compression is None else compression
+        picture.save(out, output_format.upper(), quality=quality, icc_profile=profile)
     return out.getvalue()

@@ -47,6 +47,18 @@ class Node:
             node = node.get(key) if node is not None else None
         return node
 
+    def at(self, *keys: str | int) -> Node | None:
+        """As `find`, but None also where something of another shape stands: for what may be left unread."""
+        try:
+            return self.find(*keys)
+        except BadReply:
+            return None
+
+    def text_at(self, *keys: str | int) -> str | None:
+        """The text at the end of a path, or None when there is anything else."""
+        node = self.at(*keys)
+        return node.value if node is not None and isinstance(node.value, str) else None
+
     def items(self) -> Iterator[Node]:
         """The members of a list."""
         for index, value in enumerate(self._list()):

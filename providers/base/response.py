@@ -74,6 +74,16 @@ class Estimate:
 
         return Estimate(scale(self.low), scale(self.expected), scale(self.worst), self.unpriced)
 
+    def plus(self, other: Estimate) -> Estimate:
+        """Both together; an unknown part makes the whole unknown."""
+
+        def add(a: Decimal | None, b: Decimal | None) -> Decimal | None:
+            return None if a is None or b is None else a + b
+
+        unpriced = tuple(dict.fromkeys(self.unpriced + other.unpriced))
+        low, expected = add(self.low, other.low), add(self.expected, other.expected)
+        return Estimate(low, expected, add(self.worst, other.worst), unpriced)
+
 
 NO_ESTIMATE = Estimate(None, None, None, ("no price is known",))
 
@@ -144,6 +154,8 @@ class Candidate:
 
     deployment: str
     model: str
+    rule: str
+    """The rule that names it."""
     why: str
     estimate: Estimate
     calls: int = 1
@@ -154,7 +166,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What would be done with a request, and why: all that `explain` shows."""
+    """What would be done with a request, and why.
+
+    `explain` looks at every candidate. The decision that comes with an answer holds those that were looked at until it
+    came: a candidate after the one that served is not worked out.
+    """
 
     request_id: str
     rule: str
@@ -162,6 +178,11 @@ class Decision:
     dropped: tuple[Dropped, ...]
     relaxations: tuple[Relaxation, ...]
     rules_hash: str
+
+    @property
+    def estimate(self) -> Estimate:
+        """The first candidate's."""
+        return self.plan[0].estimate if self.plan else NO_ESTIMATE
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from urllib.parse import urlsplit
 
 from . import images
@@ -207,27 +208,34 @@ class _Journey:
 
     async def _submit(self, call: Call) -> Done | Wait:
         url = self._address(call.url)
-        async with self._transport.engine.send(call.method, url, self._headers_for(url, call), call.body) as answer:
-            self._note_request_id(answer)
-            if call.stream and answer.status < 400:
-                return await self._stream(answer)
-            body = await self._transport.collect(answer)
-        return self._read(Reply(answer.status, answer.headers, body, url))
+        finished: list[Done] = []
+        reply: Reply | None = None
+        try:
+            async with self._transport.engine.send(call.method, url, self._headers_for(url, call), call.body) as answer:
+                self._note_request_id(answer)
+                if call.stream and _is_stream(answer):
+                    await self._stream(answer, finished)
+                else:
+                    reply = Reply(answer.status, answer.headers, await self._transport.collect(answer), url)
+        except ProviderError as error:
+            if not finished:
+                raise
+            # What came before the stream failed is paid for; how many came is for the caller to check.
+            finished.append(Done([], warnings=(f"the stream ended early: {error.outcome}",)))
+        return reduce(Done.plus, finished) if reply is None else self._read(reply)
 
-    async def _stream(self, answer: Answer) -> Done:
-        done: Done | None = None
+    async def _stream(self, answer: Answer, finished: list[Done]) -> None:
         async for event in events(answer.chunks):
             match self._adapter.read_event(event, self._model):
                 case PartialImage() as partial:
                     if self._on_partial is not None:
                         self._on_partial(partial)
                 case Done() as part:
-                    done = part if done is None else done.plus(part)
+                    finished.append(part)
                 case None:
                     continue
-        if done is None:
+        if not finished:
             raise OutcomeUnknown("the stream ended without a finished picture")
-        return done
 
     async def _poll(self, wait: Wait, number: int) -> Done | Wait:
         """One poll. What fails for a moment is asked again: asking costs nothing, and the job is paid for."""
@@ -264,9 +272,12 @@ class _Journey:
         """A path goes below the base URL. A whole URL must be a place that may be sent the key."""
         if url.startswith("/"):
             return self._adapter.base_url + url
-        parts = urlsplit(url)
+        try:
+            parts, place = urlsplit(url), origin(url)
+        except ValueError as error:
+            raise BadReply("the reply points to something that is not an address") from error
         trusted = parts.scheme == "https" and any((parts.hostname or "").endswith(s) for s in self._adapter.key_hosts)
-        if origin(url) != origin(self._adapter.base_url) and not trusted:
+        if place != origin(self._adapter.base_url) and not trusted:
             raise BadReply(
                 f"the reply points to {parts.hostname}, which is not the vendor's; the key is not sent there"
             )
@@ -287,6 +298,11 @@ class _Journey:
     def _named(self, error: ProviderError) -> ProviderError:
         error.request_id = error.request_id or self._request_id
         return error
+
+
+def _is_stream(answer: Answer) -> bool:
+    """Errors, and servers that do not know `stream`, answer whole."""
+    return answer.status < 300 and "json" not in answer.headers.get("content-type", "")
 
 
 def _filled(usage: Usage, earlier: Usage) -> Usage:

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -23,14 +24,15 @@ from typing_extensions import override
 from easel.simulator import bfl, server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
 KEY = {"x-key": "sim-1"}
+NONE: Mapping[str, str] = {}
 
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[server.Simulator]:
-    with server.running() as running:
+    with server.running(today=date(2026, 11, 23)) as running:
         yield running
 
 
@@ -54,7 +56,7 @@ def call(url: str, body: object = None, headers: Mapping[str, str] = KEY) -> Rep
         return Reply(error.code, {name.lower(): value for name, value in error.headers.items()}, error.read())
 
 
-def submit(simulator: server.Simulator, model: str, headers: Mapping[str, str] = {}, **body: object) -> Reply:  # noqa: B006, only read
+def submit(simulator: server.Simulator, model: str, headers: Mapping[str, str] = NONE, /, **body: object) -> Reply:
     return call(f"{simulator.base_url}/bfl/v1/{model}", body, KEY | dict(headers))
 
 
@@ -296,7 +298,7 @@ def test_expand_and_outpaint_leave_the_source_where_it_is_put(simulator: server.
             ["body", "images", 1],
         ),
         ("flux-3-image", {"prompt": "a", "images": plain(300, 255)}, "value_error", ["body", "images"]),
-        ("flux-pro-1.1", {"prompt": "a", "width": 1456}, "less_than_equal", ["body", "width"]),
+        ("flux-pro-1.1", {"prompt": "a", "width": 1472}, "less_than_equal", ["body", "width"]),
         ("flux-pro-1.1", {"prompt": "a", "height": 260}, "multiple_of", ["body", "height"]),
         ("flux-dev", {"prompt": "a", "guidance": 6}, "less_than_equal", ["body", "guidance"]),
         ("flux-kontext-pro", {"prompt": "a", "aspect_ratio": "3:1"}, "value_error", ["body", "aspect_ratio"]),
@@ -463,12 +465,12 @@ class Hook(BaseHTTPRequestHandler):
         self.end_headers()
 
     @override
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002, the name of the method it replaces
+    def log_message(self, format: str, *args: object) -> None:
         """Tests print nothing."""
 
 
 @contextmanager
-def listening() -> Iterator[Listener]:
+def listening() -> Generator[Listener]:
     with Listener() as listener:
         thread = threading.Thread(target=listener.serve_forever, args=(0.01,))
         thread.start()

@@ -6,6 +6,7 @@ import base64
 import json
 import urllib.error
 import urllib.request
+from datetime import date
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ SECOND_STILL_LIVES = "2026-10-28"
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[server.Simulator]:
-    with server.running() as running:
+    with server.running(today=date(2026, 11, 23)) as running:
         yield running
 
 
@@ -107,7 +108,7 @@ def test_a_prompt_gives_one_opaque_picture_and_its_tokens(client: genai.Client) 
     )
 
 
-@pytest.mark.parametrize("ratio", list((google.SIZES | google.EXTREME_SIZES)))
+@pytest.mark.parametrize("ratio", list(google.SIZES | google.EXTREME_SIZES))
 def test_every_ratio_has_its_pixels(simulator: server.Simulator, ratio: str) -> None:
     client = connect(simulator, x_simulate_date=SECOND_STILL_LIVES)
     config = images_only(image_config=types.ImageConfig(aspect_ratio=ratio, image_size="512"))
@@ -276,8 +277,29 @@ def test_a_refused_picture_is_a_200_with_a_reason_and_no_part(client: genai.Clie
 
     assert response.candidates is not None
     assert response.candidates[0].finish_reason == types.FinishReason.IMAGE_SAFETY
-    assert response.candidates[0].finish_message
     assert not pictures(response)
+
+
+def test_a_refused_picture_says_why(simulator: server.Simulator) -> None:
+    _, body = post(simulator, asking("a forbidden-output"))
+
+    assert "Unable to show" in body["candidates"][0]["finishMessage"]  # the client reads this field for Vertex only
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta"])
+def test_both_versions_of_the_api_answer(simulator: server.Simulator, version: str) -> None:
+    def get(model: str) -> tuple[int, Any]:
+        url = f"{simulator.base_url}/google/{version}/models/{model}?key=sim-2"
+        try:
+            with urllib.request.urlopen(url, timeout=30) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    assert get(PRO)[0] == 200
+    status, body = get("gemini-9-image")
+    assert status == 404
+    assert f"for API version {version}," in body["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -358,7 +380,8 @@ def test_a_quota_names_the_wait(simulator: server.Simulator) -> None:
         client.models.generate_content(model=BANANA, contents="a tram", config=images_only())
 
     assert (refusal.value.code, refusal.value.status) == (429, "RESOURCE_EXHAUSTED")
-    details = {detail["@type"].rpartition(".")[2]: detail for detail in refusal.value.details["error"]["details"]}
+    body: Any = refusal.value.details
+    details = {detail["@type"].rpartition(".")[2]: detail for detail in body["error"]["details"]}
     assert details["RetryInfo"]["retryDelay"].endswith("s")
     assert details["QuotaFailure"]["violations"]
 

@@ -1,0 +1,170 @@
+"""The commands of `easel`, in the order in which its help lists them."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .door import DONE, command
+from .options import CONFIG, FAULT, JSON, LEDGER, ON, Setting, Strings, Wish, day
+
+app = typer.Typer(
+    name="easel",
+    no_args_is_help=True,
+    # A traceback that shows local variables could show a key.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+records = typer.Typer(invoke_without_command=True)
+EPILOG = "Exit codes: 0 done, 2 to be mended, 3 refused, 4 no model can, 5 every attempt failed, 6 over budget."
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"easel {version('easel-images')}")
+        raise typer.Exit
+
+
+@app.callback(epilog=EPILOG)
+def easel(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Route image requests to the models that can serve them.
+
+    Try it without any key: `easel demo`, or any request with --simulate.
+    """
+
+
+@command(app.command())
+def generate(wish: Wish, setting: Setting) -> int:
+    """Paint a picture from words."""
+    from .paint import paint
+
+    return paint(wish, setting)
+
+
+@command(app.command())
+def edit(wish: Wish, setting: Setting) -> int:
+    """Change a picture, the marked part of it, or compose several."""
+    from .paint import paint
+
+    return paint(wish, setting, operation="edit")
+
+
+@command(app.command())
+def explain(wish: Wish, setting: Setting) -> int:
+    """Show which model would serve, why, and for how much. Nothing is sent."""
+    from .paint import explain
+
+    return explain(wish, setting)
+
+
+@command(app.command())
+def check(config: Annotated[Path | None, CONFIG] = None, on: Annotated[date | None, ON] = None) -> int:
+    """Check a configuration: every key, every route, every route test."""
+    from .look import check
+
+    return check(config, on)
+
+
+@command(app.command())
+def models(
+    provider: Annotated[str | None, typer.Option("--provider", help="Only this provider's.", metavar="NAME")] = None,
+    can: Annotated[
+        Strings,
+        typer.Option(
+            "--can",
+            metavar="WORD",
+            help="Only those that can: an operation (generate, edit, …), transparent_background, mask, references, "
+            "several, streaming, seed, a format (svg, …), or a need (typography, …). Repeatable: all of them.",
+        ),
+    ] = None,
+    alive_on: Annotated[
+        date | None,
+        typer.Option("--alive-on", metavar="DATE", parser=day, help="Only those that answer on it."),
+    ] = None,
+    config: Annotated[Path | None, CONFIG] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> int:
+    """List the catalogue: what each model can do and what it costs."""
+    from .look import models
+
+    return models(config, provider=provider, can=can or (), alive_on=alive_on, as_json=as_json)
+
+
+@command(records.callback(invoke_without_command=True))
+def ledger(
+    context: typer.Context,
+    since: Annotated[
+        date | None,
+        typer.Option("--since", metavar="DATE", parser=day, help="Only from this day (UTC) on."),
+    ] = None,
+    outcome: Annotated[
+        str | None,
+        typer.Option("--outcome", metavar="WORD", help="Only done, failed, refused, cancelled or under_way."),
+    ] = None,
+    deployment: Annotated[
+        str | None, typer.Option("--deployment", metavar="NAME", help="Only what it answered or was tried for.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest first.")] = 20,
+    ledger: Annotated[str | None, LEDGER] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> int:
+    """List what was asked, what became of it and what it cost; `show ID` tells one request's story."""
+    if context.invoked_subcommand is not None:
+        return DONE
+    from .ledger import requests
+
+    return requests(ledger, since=since, outcome=outcome, deployment=deployment, limit=limit, as_json=as_json)
+
+
+@command(records.command("show"))
+def show(
+    request_id: Annotated[str, typer.Argument(help="As it is listed.")],
+    ledger: Annotated[str | None, LEDGER] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> int:
+    """Show one request: every attempt in its order."""
+    from .ledger import story
+
+    return story(ledger, request_id, as_json=as_json)
+
+
+app.add_typer(records, name="ledger")
+
+
+@command(app.command())
+def simulate(
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8777,
+    on: Annotated[date | None, ON] = None,
+    fault: Annotated[Strings, FAULT] = None,
+    latency: Annotated[float, typer.Option("--latency", metavar="SECONDS", min=0, help="Before every answer.")] = 0.0,
+) -> int:
+    """Serve simulated vendors on a port of this machine, until Ctrl-C."""
+    from .simulate import simulate
+
+    return simulate(port, on=on, fault=fault or (), latency_seconds=latency)
+
+
+@command(app.command())
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--output", help="The folder for pictures and page.")] = Path(
+        "demo-output"
+    ),
+    live: Annotated[
+        bool, typer.Option("--live", help="Against the real vendors whose keys are set; asks first.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --live: pay without being asked.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also into a folder with other files in it.")] = False,
+) -> int:
+    """See it work: four requests, the decisions, the pictures. No key needed."""
+    from .demo import demo
+
+    return demo(out, live=live, yes=yes, force=force)

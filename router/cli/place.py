@@ -1,0 +1,48 @@
+"""Where requests are written down when the terminal is the caller: who pays wants a record."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from ...providers.base.errors import RequestError
+from ..ledger import Ledger, open_ledger
+from ..settings import environment
+from .door import wrong
+
+NOWHERE = "none"
+
+
+def ledger_path(asked: str | None, *, simulated: bool = False) -> Path | None:
+    """The ledger's file: as asked, else EASEL_LEDGER's, else the user's own. None keeps rows in memory only.
+
+    Simulated requests are written down only where `--ledger` says so. Without the extra `ledger` there is no file
+    unless one is asked for, which is then an error that names the extra.
+    """
+    if asked is None and simulated:
+        return None
+    named = asked or environment().get("EASEL_LEDGER", "").strip()
+    if named:
+        return None if named == NOWHERE else Path(named)
+    if find_spec("sqlalchemy") is None or find_spec("aiosqlite") is None:
+        return None
+    path = _data_home() / "easel" / "easel.db"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise wrong("ledger", f"{path.parent} cannot be made ({error.strerror}); name a file, or none") from error
+    return path
+
+
+def ledger_at(path: Path | None) -> Ledger:
+    """Raises RequestError, naming the extra, when a file is asked for and `ledger` is not installed."""
+    try:
+        return open_ledger(path)
+    except ImportError as error:  # its message names the extra
+        raise RequestError(str(error), field="ledger") from error
+
+
+def _data_home() -> Path:
+    """The folder of the XDG base directory specification, version 0.8."""
+    named = environment().get("XDG_DATA_HOME", "")
+    return Path(named) if named.startswith("/") else Path.home() / ".local" / "share"

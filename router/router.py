@@ -1,0 +1,267 @@
+"""The Router: configuration loaded and checked once, connections held open, one request after another.
+
+async with Router() as router:
+    response = await router.generate("a badge", background="transparent")
+
+with Router.sync() as router:
+    response = router.generate("a poster", text=["OPEN LATE"])
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypedDict, TypeVar, Unpack
+
+from .. import providers
+from ..providers.base.clock import Clock, DateClock
+from ..providers.base.errors import ConfigError
+from ..providers.base.request import (
+    AspectRatio,
+    Background,
+    InputImage,
+    Moderation,
+    Need,
+    Operation,
+    OutputFormat,
+    Policy,
+    Size,
+)
+from ..providers.base.response import Decision, ImageResponse
+from ..providers.base.transport import OnPartial, Transport
+from . import checks, deployments, pipeline, settings
+from .catalog import Catalog, load_catalog
+from .checks import Findings
+from .deployments import Deployments
+from .health import Health
+from .ledger import Ledger, MemoryLedger, open_ledger
+from .limits import Limits
+from .pipeline import Given, House
+from .settings import Settings
+from .steps.dispatch import Means
+
+Picture = InputImage | bytes | Path | str
+"""Bytes, a path, a data URL, or a picture that has been checked."""
+Result = TypeVar("Result")
+
+
+class Fields(TypedDict, total=False):
+    """The fields of a request in their loose forms; `ImageRequest` says what each one means."""
+
+    operation: Operation
+    negative_prompt: str | None
+    text: str | list[str] | tuple[str, ...]
+    needs: Need | list[Need] | tuple[Need, ...]
+    images: Picture | list[Picture] | tuple[Picture, ...]
+    references: Picture | list[Picture] | tuple[Picture, ...]
+    mask: Picture | None
+    n: int
+    size: str | Size | None
+    aspect_ratio: str | AspectRatio | None
+    resolution: str | None
+    quality: str | None
+    background: Background
+    output_format: OutputFormat | None
+    output_compression: int | None
+    seed: int | None
+    style: str | None
+    moderation: Moderation | None
+    stream: bool
+    partial_images: int | None
+    user: str | None
+    metadata: Mapping[str, str]
+    max_cost_usd: Decimal | str | float | None
+    deadline_seconds: float | None
+    model: str
+    region: str | None
+    provider_options: Mapping[str, Mapping[str, object]]
+    policy: Mapping[str, Policy]
+    caller: str | None
+    tags: str | list[str] | tuple[str, ...]
+    request_id: str | None
+
+
+class Loaded:
+    """A configuration, read, with everything that is found of it. Raises ConfigError for what cannot be read at all."""
+
+    def __init__(
+        self,
+        config: Path | None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        simulator_url: str | None = None,
+        today: date,
+    ) -> None:
+        self.settings: Settings = settings.load(config)
+        self.catalog: Catalog = load_catalog()
+        if self.settings.catalogue is not None:
+            self.catalog = self.catalog.plus(load_catalog(self.settings.catalogue).models.values())
+        found = deployments.build(
+            self.settings, self.catalog, environment if environment is not None else settings.environment()
+        )
+        self.deployments: Deployments = found.simulated(simulator_url) if simulator_url is not None else found
+        self.rules = checks.compiled(self.settings)
+        self.findings: Findings = checks.check(self.settings, self.deployments, today)
+
+
+class Router:
+    """Routes image requests. Use it as an async context manager, or `close` it.
+
+    `config` is a file or a folder of YAML; None takes the configuration that ships. `ledger` is a path for SQLite
+    (extra `ledger`), an open `Ledger`, or None to keep rows in memory. `simulator_url` sends everything to a running
+    simulator in place of the vendors. `environment` is where keys are looked up; None means this process's.
+
+    Raises ConfigError, with file, line and column of every problem.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | None = None,
+        *,
+        ledger: str | Path | Ledger | None = None,
+        clock: Clock | None = None,
+        environment: Mapping[str, str] | None = None,
+        simulator_url: str | None = None,
+    ) -> None:
+        clock = clock or Clock()
+        loaded = Loaded(
+            Path(config) if config is not None else None,
+            environment=environment,
+            simulator_url=simulator_url,
+            today=clock.today(),
+        )
+        if loaded.findings.problems:
+            raise ConfigError(list(loaded.findings.problems))
+        self.catalog = loaded.catalog
+        self.settings = loaded.settings
+        self.findings = loaded.findings
+        policy = loaded.settings.policy
+        self.ledger: Ledger = open_ledger(ledger) if isinstance(ledger, str | Path) else ledger or MemoryLedger()
+        means = Means(
+            transport=Transport(engine=policy.engine, clock=clock),
+            health=Health(policy.cooldown),
+            limits=Limits(),
+            ledger=self.ledger,
+            policy=policy,
+            clock=clock,
+        )
+        self._house = House(
+            rules=loaded.rules,
+            deployments=loaded.deployments,
+            policy=policy,
+            rules_hash=loaded.settings.rules_hash,
+            providers=providers.names(),
+            means=means,
+        )
+
+    @property
+    def deployments(self) -> Deployments:
+        return self._house.deployments
+
+    @property
+    def rules_hash(self) -> str:
+        return self._house.rules_hash
+
+    async def run(self, given: Given, *, on_partial: OnPartial | None = None) -> ImageResponse:
+        """Paint what a request asks for. `on_partial` gets the previews of a streamed one.
+
+        Raises RequestError (mend the request), ModerationBlocked (refused), AlreadySent (its id was used),
+        AllAttemptsFailed (with every attempt): all are EaselError.
+        """
+        return await pipeline.run(self._house, given, on_partial=on_partial)
+
+    async def generate(self, prompt: str, **fields: Unpack[Fields]) -> ImageResponse:
+        """Paint a picture from words. Raises as `run` does."""
+        return await self.run({"prompt": prompt, **fields})
+
+    async def edit(self, prompt: str, image: Picture | list[Picture], **fields: Unpack[Fields]) -> ImageResponse:
+        """Change a picture, or compose several. `mask`: its transparent pixels are repainted. Raises as `run` does."""
+        return await self.run({"prompt": prompt, "operation": "edit", "images": image, **fields})
+
+    async def explain(self, given: Given, *, on: date | None = None, keys: bool = False) -> Decision:
+        """What `run` would do and why; nothing is sent. `on`: as of another day. `keys`: leave out deployments without.
+
+        Raises RequestError. That no model can serve is an empty plan, with what would help.
+        """
+        house = self._house
+        if on is not None:
+            house = replace(house, means=replace(house.means, clock=DateClock(on)))
+        return await pipeline.explain(house, given, keys=keys)
+
+    async def run_route_tests(self) -> Findings:
+        """The `tests` of the configuration, each against the rules and the catalogue on its own day."""
+
+        async def explain(given: Mapping[str, object], on: date | None) -> Decision:
+            return await self.explain(given, on=on)
+
+        return Findings(await checks.run_tests(self.settings, explain), self.findings.notes)
+
+    async def close(self) -> None:
+        await self._house.means.transport.close()
+        await self.ledger.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @staticmethod
+    def sync(
+        config: str | Path | None = None,
+        *,
+        ledger: str | Path | Ledger | None = None,
+        clock: Clock | None = None,
+        environment: Mapping[str, str] | None = None,
+        simulator_url: str | None = None,
+    ) -> SyncRouter:
+        """A Router for scripts: the same, without `await`. Not for use within a running event loop."""
+        return SyncRouter(
+            Router(config, ledger=ledger, clock=clock, environment=environment, simulator_url=simulator_url)
+        )
+
+
+class SyncRouter:
+    """A Router with an event loop of its own. Use it as a context manager, or `close` it."""
+
+    def __init__(self, router: Router) -> None:
+        self.router = router
+        self._runner = asyncio.Runner()
+
+    def run(self, given: Given, *, on_partial: OnPartial | None = None) -> ImageResponse:
+        """As `Router.run`."""
+        return self._wait(self.router.run(given, on_partial=on_partial))
+
+    def generate(self, prompt: str, **fields: Unpack[Fields]) -> ImageResponse:
+        """As `Router.generate`."""
+        return self._wait(self.router.generate(prompt, **fields))
+
+    def edit(self, prompt: str, image: Picture | list[Picture], **fields: Unpack[Fields]) -> ImageResponse:
+        """As `Router.edit`."""
+        return self._wait(self.router.edit(prompt, image, **fields))
+
+    def explain(self, given: Given, *, on: date | None = None, keys: bool = False) -> Decision:
+        """As `Router.explain`."""
+        return self._wait(self.router.explain(given, on=on, keys=keys))
+
+    def close(self) -> None:
+        self._wait(self.router.close())
+        self._runner.close()
+
+    def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return self._runner.run(work)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

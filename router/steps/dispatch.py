@@ -1,0 +1,396 @@
+"""Dispatch: send to one candidate after another until one has delivered. The only step that spends money.
+
+Every attempt is in the ledger before it is sent. What failed for a moment is sent again to the same deployment, with
+full jitter and no earlier than the vendor asks; what failed for good goes to the next candidate, if that is still
+within the deadline and the price ceiling. A refusal ends the chain unless the rule says otherwise. A call whose outcome
+is unknown is never sent again to the same deployment. Paid pictures are kept when their siblings fail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from ...providers.base.adapter import Done
+from ...providers.base.clock import Clock
+from ...providers.base.errors import (
+    AllAttemptsFailed,
+    BadReply,
+    LedgerFailed,
+    ModerationBlocked,
+    OutcomeUnknown,
+    ProofFailed,
+    ProviderError,
+)
+from ...providers.base.request import ImageRequest
+from ...providers.base.response import Attempt, OutputImage, Usage, Verification
+from ...providers.base.transport import Finished, OnPartial, Painting, Transport
+from .. import pricing
+from ..delivery import Delivery, Proof, Spending
+from ..health import Health
+from ..ledger import DONE, AttemptRow, Ledger
+from ..limits import Limits
+from ..offers import Offer, Plan, Planned
+from ..pricing import Basis
+from ..settings import PolicySection
+
+Prove = Callable[[Offer, int, Sequence[Painting]], Awaitable[Proof]]
+"""Holds the pictures of one call, and how many were asked of it, against the offer."""
+
+CANCELLED = "cancelled by the caller"
+NOT_SENT = "not_sent"
+"""The outcome of a candidate that was passed over: set aside, too dear by now, no free place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What dispatch works with; one Router holds one."""
+
+    transport: Transport
+    health: Health
+    limits: Limits
+    ledger: Ledger
+    policy: PolicySection
+    clock: Clock
+
+
+async def dispatch(
+    plan: Plan,
+    request: ImageRequest,
+    means: Means,
+    *,
+    prove: Prove,
+    deadline: float,
+    attempts_before: int = 0,
+    on_partial: OnPartial | None = None,
+) -> Delivery:
+    """Walk the plan. `deadline` is a time of the clock's `monotonic`.
+
+    Raises ModerationBlocked or AllAttemptsFailed; either carries every attempt.
+    """
+    tour = _Tour(request, means, prove, deadline, attempts_before, on_partial)
+    first: ProviderError | None = None
+    for planned in plan:
+        result = await tour.visit(planned)
+        if isinstance(result, Delivery):
+            return result
+        first = first or result
+        if not _falls_back(result, planned):
+            if isinstance(result, ModerationBlocked):
+                result.attempts = tuple(tour.attempts)
+                raise result
+            raise tour.failed(f"stopped after {planned.name}: {result}") from first
+        if tour.remaining() <= 0:
+            raise tour.failed("the deadline has passed") from first
+    if isinstance(first, ModerationBlocked) and not tour.came:
+        first.attempts = tuple(tour.attempts)
+        raise first
+    raise tour.failed("every attempt failed") from first
+
+
+def _falls_back(error: ProviderError, planned: Planned) -> bool:
+    if isinstance(error, ModerationBlocked):
+        return planned.on_refusal == "fall_back"
+    if isinstance(error, OutcomeUnknown):
+        return planned.on_unknown == "fall_back"
+    return error.fall_back
+
+
+@dataclass(frozen=True, slots=True)
+class _Returned:
+    """One call that came to an end with pictures."""
+
+    done: Done
+    proof: Proof
+    lost: int
+
+
+class _Tour:
+    """One walk over a plan, and what it has cost so far."""
+
+    def __init__(
+        self,
+        request: ImageRequest,
+        means: Means,
+        prove: Prove,
+        deadline: float,
+        attempts_before: int,
+        on_partial: OnPartial | None,
+    ) -> None:
+        self._request = request
+        self._means = means
+        self._prove = prove
+        self._deadline = deadline
+        self._number = attempts_before
+        self._on_partial = on_partial
+        self.attempts: list[Attempt] = []
+        self.spending: Spending = Spending()
+        self.came: list[OutputImage] = []
+        """Pictures that are paid for and not what was asked for."""
+        self._warnings: list[str] = []
+
+    def remaining(self) -> float:
+        return self._deadline - self._means.clock.monotonic()
+
+    def failed(self, reason: str) -> AllAttemptsFailed:
+        return AllAttemptsFailed(
+            tuple(self.attempts), reason, images=tuple(self.came), spent_usd=self.spending.known_usd
+        )
+
+    async def visit(self, planned: Planned) -> Delivery | ProviderError:
+        """Have one candidate make all pictures: as many calls as it takes, side by side."""
+        if refusal := self._too_dear_by_now(planned):
+            return self._pass_over(planned, refusal)
+        calls = planned.offer.fitted.calls
+        results = await asyncio.gather(*(self._call(planned, n, index) for index, n in enumerate(calls)))
+        returned = [each for each in results if isinstance(each, _Returned)]
+        errors = [each for each in results if isinstance(each, ProviderError)]
+        images = tuple(image for each in returned for image in each.proof.accepted)
+        self.came += [image for each in returned for image in each.proof.rejected]
+        if not images:
+            return next((each for each in errors if isinstance(each, ModerationBlocked)), None) or errors[0]
+        return self._delivery(planned, returned, errors, images)
+
+    def _delivery(
+        self,
+        planned: Planned,
+        returned: list[_Returned],
+        errors: list[ProviderError],
+        images: tuple[OutputImage, ...],
+    ) -> Delivery:
+        asked = sum(planned.offer.fitted.calls)
+        done = returned[0].done
+        for each in returned[1:]:
+            done = done.plus(each.done)
+        warnings = [*self._warnings, *done.warnings]
+        if len(images) < asked:
+            reasons = [str(error) for error in errors] + [each.proof.failure for each in returned if each.proof.failure]
+            reasons += [f"{each.lost} could not be fetched" for each in returned if each.lost]
+            said = "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+            warnings.append(f"{len(images)} of {asked} pictures came" + (f": {said}" if said else ""))
+        findings = tuple(dict.fromkeys(found for each in returned for found in each.proof.verification.findings))
+        return Delivery(
+            planned=planned,
+            images=images,
+            done=done,
+            verification=Verification(returned[0].proof.verification.checked, findings),
+            attempts=tuple(self.attempts),
+            spending=self.spending,
+            warnings=tuple(warnings),
+        )
+
+    # One call
+
+    async def _call(self, planned: Planned, n: int, index: int) -> _Returned | ProviderError:
+        """One call and its retries. Nothing is raised but cancellation: siblings must not end because one fails."""
+        deployment, retries = planned.offer.deployment, self._means.policy.retries
+        retry = 0
+        while True:
+            if not self._means.health.admit(deployment.name, self._means.clock.monotonic()):
+                return self._pass_over(planned, self._why_set_aside(planned))
+            result = await self._in_a_free_place(planned, n, retry, partials=index == 0)
+            if isinstance(result, _Returned) or not self._is_sent_again(result, planned, retry + 1):
+                return result
+            pause = random.uniform(0, min(retries.max_seconds, retries.initial_seconds * 2**retry))  # noqa: S311 (jitter, not a secret)
+            pause = max(pause, result.retry_after_seconds or 0)
+            if pause >= self.remaining():
+                return result
+            await self._means.clock.sleep(pause)
+            retry += 1
+
+    def _is_sent_again(self, error: ProviderError, planned: Planned, sent: int) -> bool:
+        retries = self._means.policy.retries
+        if sent >= retries.attempts or (error.retry_after_seconds or 0) > retries.max_retry_after_seconds:
+            return False
+        safe = isinstance(error, OutcomeUnknown) and planned.offer.deployment.adapter.honours_idempotency_keys
+        return error.retry or safe
+
+    async def _in_a_free_place(
+        self, planned: Planned, n: int, retry: int, *, partials: bool
+    ) -> _Returned | ProviderError:
+        deployment, means = planned.offer.deployment, self._means
+        try:
+            async with means.limits.slot(deployment, timeout_seconds=max(0.0, self.remaining())):
+                return await self._attempt(planned, n, retry, partials=partials)
+        except TimeoutError:
+            means.health.released(deployment.name)
+            return self._pass_over(planned, f"no free place within the deadline ({deployment.row.concurrency} at once)")
+
+    async def _attempt(self, planned: Planned, n: int, retry: int, *, partials: bool) -> _Returned | ProviderError:
+        """Write it down, send it, prove what came, write down what became of it."""
+        means, offer = self._means, planned.offer
+        deployment = offer.deployment
+        sent = offer.fitted.request if offer.fitted.request.n == n else replace(offer.fitted.request, n=n)
+        row = self._opened(planned, sent, retry)
+        started = means.clock.monotonic()
+        await means.ledger.open_attempt(row)
+        finished, proof = Finished(Done([]), ()), Proof(())
+        error: ProviderError | None = None
+        try:
+            timeout = deployment.timeout_seconds or means.policy.attempt_timeout_seconds
+            finished = await means.transport.run(
+                deployment.adapter,
+                sent,
+                deployment.model,
+                key=deployment.key,
+                deadline=min(self._deadline, started + timeout),
+                headers=self._headers(planned, row),
+                on_partial=self._on_partial if partials else None,
+            )
+            proof = await self._prove(offer, n, finished.paintings)
+            error = self._shortfall(finished, proof)
+        except ProviderError as caught:
+            error = caught
+        except asyncio.CancelledError:
+            means.health.released(deployment.name)
+            row = replace(row, error=CANCELLED, latency_seconds=means.clock.monotonic() - started)
+            await asyncio.shield(self._write(row))
+            raise
+        latency = means.clock.monotonic() - started
+        self._note_health(deployment.name, error, latency)
+        await self._write(self._closed(row, offer, sent, finished, proof, error, latency))
+        if error is not None and not proof.accepted:
+            self.came += proof.rejected
+            return error
+        return _Returned(finished.done, proof, len(finished.lost))
+
+    def _opened(self, planned: Planned, sent: ImageRequest, retry: int) -> AttemptRow:
+        self._number += 1
+        means, deployment = self._means, planned.offer.deployment
+        return AttemptRow(
+            id=f"att_{secrets.token_hex(12)}",
+            request_id=self._request.request_id or "",
+            number=self._number,
+            retry=retry,
+            deployment=deployment.name,
+            model=deployment.model.key,
+            started_at=means.clock.now(),
+            n=sent.n,
+            size=str(sent.size) if sent.size else None,
+            quality=sent.quality,
+            estimate_worst_usd=pricing.estimate(sent, deployment.model).worst,
+        )
+
+    def _headers(self, planned: Planned, row: AttemptRow) -> dict[str, str]:
+        deployment = planned.offer.deployment
+        if deployment.adapter.honours_idempotency_keys:
+            return {**deployment.row.headers, "idempotency-key": f"{row.request_id}-{row.number - row.retry}"}
+        return deployment.row.headers
+
+    @staticmethod
+    def _shortfall(finished: Finished, proof: Proof) -> ProviderError | None:
+        """Why a call that ended well has no picture to show for it."""
+        if proof.accepted:
+            return None
+        if proof.rejected:
+            return ProofFailed(proof.failure or "not what was asked for", request_id=finished.request_id)
+        if finished.lost:
+            return finished.lost[0]
+        return BadReply("the answer holds no picture", request_id=finished.request_id)
+
+    def _note_health(self, name: str, error: ProviderError | None, latency: float) -> None:
+        health = self._means.health
+        if error is None or isinstance(error, ProofFailed):
+            health.succeeded(name, latency)
+        else:
+            now = self._means.clock.monotonic()
+            health.failed(name, now, counts=error.cooldown, retry_after_seconds=error.retry_after_seconds)
+
+    def _closed(
+        self,
+        row: AttemptRow,
+        offer: Offer,
+        sent: ImageRequest,
+        finished: Finished,
+        proof: Proof,
+        error: ProviderError | None,
+        latency: float,
+    ) -> AttemptRow:
+        """The attempt at its end; adds it to what the request has cost."""
+        pictures = (*proof.accepted, *proof.rejected)
+        paid = bool(pictures) or bool(finished.lost)
+        billed = True if paid else error.billed if error is not None else True
+        cost, basis = self._cost(offer, sent, finished, pictures)
+        if not paid and cost is None:
+            basis = "unknown"
+        self._spend(billed, cost, basis, row.estimate_worst_usd)
+        outcome = error.outcome if error is not None else DONE
+        refusal = error if isinstance(error, ModerationBlocked) else None
+        row = replace(
+            row,
+            outcome=outcome,
+            latency_seconds=latency,
+            billed=billed,
+            status=error.status if error is not None else None,
+            vendor_request_id=finished.request_id or (error.request_id if error is not None else None),
+            model_snapshot=finished.done.model_snapshot,
+            usage=finished.done.usage,
+            cost_usd=cost,
+            cost_basis=basis,
+            images=len(proof.accepted),
+            moderation=" ".join((refusal.stage, *refusal.categories)) if refusal else finished.done.moderation,
+            error=str(error) if error is not None else None,
+        )
+        self.attempts.append(
+            Attempt(
+                deployment=row.deployment,
+                outcome=outcome,
+                latency_seconds=latency,
+                billed=billed,
+                number=row.retry + 1,
+                vendor_request_id=row.vendor_request_id,
+                error=row.error,
+                status=row.status,
+                cost_usd=cost,
+            )
+        )
+        return row
+
+    @staticmethod
+    def _cost(
+        offer: Offer, sent: ImageRequest, finished: Finished, pictures: Sequence[OutputImage]
+    ) -> tuple[Decimal | None, Basis]:
+        if finished.done.usage == Usage() and not pictures:
+            return None, "unknown"
+        sizes = [each.size for each in pictures]
+        sizes += [offer.fitted.paints or sizes[0]] * len(finished.lost) if sizes or offer.fitted.paints else []
+        return pricing.actual(finished.done.usage, offer.deployment.model, sent, sizes)
+
+    def _spend(self, billed: bool | None, cost: Decimal | None, basis: Basis, worst: Decimal | None) -> None:
+        spending = self.spending
+        if billed is None:
+            self.spending = replace(spending, at_risk_usd=spending.at_risk_usd + (worst or Decimal(0)))
+        elif billed and cost is None:
+            self.spending = replace(spending, unknown=True, at_risk_usd=spending.at_risk_usd + (worst or Decimal(0)))
+        elif billed and cost is not None:
+            self.spending = replace(spending, known_usd=spending.known_usd + cost, basis=basis)
+
+    async def _write(self, row: AttemptRow) -> None:
+        """The call is over and perhaps paid for: a ledger that fails now must not cost the picture too."""
+        try:
+            await self._means.ledger.close_attempt(row)
+        except LedgerFailed as error:
+            self._warnings.append(f"the ledger keeps this attempt as unknown: {error}")
+
+    # Candidates that are passed over
+
+    def _too_dear_by_now(self, planned: Planned) -> str | None:
+        """Earlier attempts may have been billed: is there enough left for the worst case of this one?"""
+        most, worst = self._request.max_cost_usd, planned.offer.estimate.worst
+        if most is None or worst is None or self.spending.most_usd + worst <= most:
+            return None
+        return f"may cost ${worst:f}, and ${self.spending.most_usd:f} of ${most:f} may be spent already"
+
+    def _why_set_aside(self, planned: Planned) -> str:
+        until = self._means.health.cooling_until(planned.name)
+        seconds = max(0.0, (until or 0.0) - self._means.clock.monotonic())
+        return f"set aside after failures, for another {seconds:.0f} s" if seconds else "being tried by another request"
+
+    def _pass_over(self, planned: Planned, why: str) -> ProviderError:
+        error = ProviderError(why)
+        self.attempts.append(Attempt(planned.name, NOT_SENT, 0.0, billed=False, error=why))
+        return error

@@ -1,0 +1,108 @@
+"""Record: the request's row in the ledger, opened before anything is sent and closed whatever came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import replace
+from datetime import timedelta
+
+from ...providers.base.clock import Clock
+from ...providers.base.errors import AllAttemptsFailed, AlreadySent, EaselError, LedgerFailed, ModerationBlocked
+from ...providers.base.request import ImageRequest
+from ...providers.base.response import Decision, ImageResponse
+from ..ledger import DONE, UNDER_WAY, UNKNOWN, Ledger, RequestRow
+
+FAILED = "failed"
+REFUSED = "refused"
+CANCELLED = "cancelled"
+
+
+async def open_request(
+    request: ImageRequest, decision: Decision, ledger: Ledger, clock: Clock, *, deadline_seconds: float
+) -> RequestRow:
+    """The row of a request about to be sent. Raises AlreadySent when its id was used and might be paid for twice.
+
+    A request of this id that failed without being billed may be sent again; its attempts stay, and count on.
+    """
+    row = _row(request, decision, clock)
+    known = await ledger.open_request(row)
+    if known is None:
+        return row
+    attempts = await ledger.attempts(row.id)
+    described = tuple(f"{each.deployment}: {each.outcome}" for each in attempts)
+    if known.outcome == DONE:
+        raise AlreadySent(row.id, described, "was answered, and its pictures are not kept here")
+    if any(each.outcome == UNKNOWN or (each.billed is None and each.outcome != REFUSED) for each in attempts):
+        raise AlreadySent(row.id, described)
+    if known.outcome == UNDER_WAY and clock.now() < known.created_at + timedelta(seconds=deadline_seconds):
+        raise AlreadySent(row.id, described, "is under way")
+    row = replace(row, created_at=known.created_at, attempts=len(attempts))
+    await ledger.close_request(row)
+    return row
+
+
+def _row(request: ImageRequest, decision: Decision, clock: Clock) -> RequestRow:
+    estimate = decision.estimate
+    return RequestRow(
+        id=request.request_id or "",
+        created_at=clock.now(),
+        operation=request.operation,
+        model=request.model,
+        n=request.n,
+        prompt_characters=len(request.prompt),
+        prompt_sha256=hashlib.sha256(request.prompt.encode()).hexdigest(),
+        size=str(request.size) if request.size else None,
+        quality=request.quality,
+        background=request.background,
+        caller=request.caller,
+        metadata=request.metadata,
+        rules_hash=decision.rules_hash,
+        rule=decision.rule,
+        estimate_low_usd=estimate.low,
+        estimate_expected_usd=estimate.expected,
+        estimate_worst_usd=estimate.worst,
+    )
+
+
+async def close_answered(row: RequestRow, response: ImageResponse, ledger: Ledger) -> str | None:
+    """Write down an answer. Returns a warning instead of raising: the pictures are paid for and must get through."""
+    cost = response.cost
+    closed = replace(
+        row,
+        outcome=DONE,
+        rule=response.route.rule,
+        deployment=response.route.deployment,
+        cost_usd=cost.actual_usd,
+        cost_basis=cost.basis,
+        at_risk_usd=cost.at_risk_usd,
+        images=len(response.images),
+        attempts=row.attempts + len(response.attempts),
+        adaptations=len(response.adaptations),
+        latency_seconds=response.timings.get("total"),
+    )
+    try:
+        await ledger.close_request(closed)
+    except LedgerFailed as error:
+        return f"the ledger does not know that this request was answered: {error}"
+    return None
+
+
+async def close_failed(row: RequestRow, error: BaseException, ledger: Ledger, *, latency_seconds: float) -> None:
+    """Write down a failure. `error` is on its way to the caller: a ledger that fails too is only noted on it."""
+    attempts = error.attempts if isinstance(error, AllAttemptsFailed | ModerationBlocked) else ()
+    outcome = REFUSED if isinstance(error, ModerationBlocked) else FAILED
+    if not isinstance(error, EaselError):
+        outcome = CANCELLED if isinstance(error, asyncio.CancelledError) else FAILED
+    closed = replace(
+        row,
+        outcome=outcome,
+        cost_usd=error.spent_usd if isinstance(error, AllAttemptsFailed) else None,
+        attempts=row.attempts + len(attempts),
+        latency_seconds=latency_seconds,
+        error=type(error).__name__ if not isinstance(error, EaselError) else str(error)[:500],
+    )
+    try:
+        await asyncio.shield(ledger.close_request(closed))
+    except LedgerFailed as failed:
+        error.add_note(f"the ledger could not be told: {failed}")

@@ -1,0 +1,262 @@
+"""Route: the rules choose, the facts decide. Gives a plan: the candidates in order, and why each one stands there.
+
+A route's name as `model` takes that route alone; a deployment's or a model's takes those deployments. Otherwise the
+first rule that matches leads, and later ones that match follow as further fallbacks, unless it says `only`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+
+from ...providers.base.errors import Dropped, NoModelCan, OverBudget, Relaxation, RequestError
+from ...providers.base.request import ImageRequest, Policy
+from ...providers.base.response import Decision
+from .. import contract
+from ..contract import Policies
+from ..deployments import Deployment, Deployments
+from ..document import did_you_mean
+from ..health import Health
+from ..offers import Offer, Plan, Planned
+from ..rules import Rule, Rules, View
+from ..settings import Among, By, PolicySection, RouteRow, Weighted
+
+Offering = Callable[[Deployment, Mapping[str, Policy]], Offer | Dropped]
+NO_FIELDS: Mapping[str, Policy] = {}
+
+
+def route(
+    request: ImageRequest,
+    offering: Offering,
+    *,
+    rules: Rules,
+    deployments: Deployments,
+    policy: PolicySection,
+    health: Health,
+    today: date,
+) -> Plan:
+    """The plan, not yet walked. Raises RequestError for a `model` that nothing here is called."""
+    way = _Way(request, offering, deployments, policy, health, today)
+    if request.model == "auto":
+        matching = rules.matching(View(request))
+        first = next(matching, None)
+        if first is None:
+            raise NoModelCan((), (), "no route matches this request; a last route without `when` takes what is left")
+        return Plan(first.name, way.through(first, matching))
+    rule = rules.named(request.model)
+    if rule is not None:
+        return Plan(rule.name, way.through(rule, ()))
+    named = deployments.named(request.model, today=today)
+    if not named:
+        known = [*(each.name for each in rules.all), *deployments.by_name, *(each.model.id for each in deployments)]
+        hint = did_you_mean(request.model, ["auto", *known])
+        raise RequestError(f"model {request.model!r} is no route, deployment or model here{hint}", field="model")
+    return Plan(request.model, way.to(named))
+
+
+def decide(plan: Plan, request: ImageRequest, *, rules_hash: str, relaxations: tuple[Relaxation, ...] = ()) -> Decision:
+    """The plan as far as it was looked at."""
+    return Decision(
+        request_id=request.request_id or "",
+        rule=plan.rule,
+        plan=tuple(each.candidate() for each in plan.candidates),
+        dropped=tuple(plan.dropped),
+        relaxations=relaxations,
+        rules_hash=rules_hash,
+    )
+
+
+class _Way:
+    """From rules to candidates, for one request."""
+
+    def __init__(
+        self,
+        request: ImageRequest,
+        offering: Offering,
+        deployments: Deployments,
+        policy: PolicySection,
+        health: Health,
+        today: date,
+    ) -> None:
+        self._request = request
+        self._offering = offering
+        self._deployments = deployments
+        self._policy = policy
+        self._health = health
+        self._today = today
+        self._seen: set[str] = set()
+
+    def to(self, named: Iterable[Deployment]) -> Iterator[Planned | Dropped]:
+        """The deployments that the caller named."""
+        for deployment in named:
+            yield self._step(deployment, None, "the caller named it")
+
+    def through(self, first: Rule, others: Iterable[Rule]) -> Iterator[Planned | Dropped]:
+        yield from self._of(first.row)
+        if not first.row.only:
+            for rule in others:
+                yield from self._of(rule.row)
+                if rule.row.only:
+                    return
+
+    def _of(self, row: RouteRow) -> Iterator[Planned | Dropped]:
+        if row.canary is not None and self._share(row.name) * 100 < row.canary.percent:
+            yield from self._in_order(row, (row.canary.deployment,), f"canary: {row.canary.percent:g} % of requests")
+        match row.prefer:
+            case By() as by:
+                yield from self._by(row, by)
+            case Weighted(weights=weights):
+                yield from self._weighted(row, weights)
+            case names:
+                yield from self._in_order(row, names)
+
+    def _in_order(self, row: RouteRow, names: Iterable[str], why: str | None = None) -> Iterator[Planned | Dropped]:
+        for place, name in enumerate(names, 1):
+            for deployment in self._deployments.named(name, today=self._today):
+                if deployment.name not in self._seen:
+                    yield self._step(deployment, row, why or f"choice {place} of route {row.name!r}")
+
+    def _weighted(self, row: RouteRow, weights: Mapping[str, int]) -> Iterator[Planned | Dropped]:
+        """The first one drawn in proportion to the weights (Efraimidis and Spirakis, 2006), the others by weight."""
+        drawn = max(
+            (name for name in weights if weights[name]),
+            key=lambda name: self._share(row.name, name) ** (1 / weights[name]),
+        )
+        total = sum(weights.values())
+        yield from self._in_order(row, (drawn,), f"drawn with weight {weights[drawn]} of {total}")
+        others = sorted((name for name in weights if name != drawn), key=lambda name: -weights[name])
+        for name in others:
+            yield from self._in_order(row, (name,), f"next by weight: {weights[name]} of {total}")
+
+    def _by(self, row: RouteRow, by: By) -> Iterator[Planned | Dropped]:
+        found: list[Offer] = []
+        for deployment in self._deployments:
+            if deployment.name in self._seen or not _is_among(deployment, by.among):
+                continue
+            self._seen.add(deployment.name)
+            answer = self._offering(deployment, row.fields)
+            if isinstance(answer, Offer):
+                found.append(answer)
+            else:
+                yield answer
+        keys = {"price": self._price, "latency": self._latency}
+        found.sort(key=lambda offer: tuple(keys[name](offer) for name in by.by))
+        for place, offer in enumerate(found, 1):
+            yield self._planned(
+                offer, row, f"{place} of {len(found)} by {' and '.join(by.by)}: {self._figures(offer, by)}"
+            )
+
+    def _price(self, offer: Offer) -> Decimal:
+        """Unknown prices come last."""
+        return offer.estimate.expected if offer.estimate.expected is not None else Decimal("Infinity")
+
+    def _latency(self, offer: Offer) -> float:
+        """Seconds as seen here, else as published; unknown ones come last."""
+        seen = self._health.latency_seconds(offer.deployment.name)
+        typical = offer.deployment.model.typical_seconds.value
+        return seen if seen is not None else typical if typical is not None else float("inf")
+
+    def _figures(self, offer: Offer, by: By) -> str:
+        price, seconds = offer.estimate.expected, self._latency(offer)
+        said = {
+            "price": f"${price:.4f}" if price is not None else "no price is known",
+            "latency": f"{seconds:.1f} s" if seconds != float("inf") else "no latency is known",
+        }
+        return ", ".join(said[name] for name in by.by)
+
+    def _step(self, deployment: Deployment, row: RouteRow | None, why: str) -> Planned | Dropped:
+        self._seen.add(deployment.name)
+        answer = self._offering(deployment, row.fields if row is not None else NO_FIELDS)
+        return self._planned(answer, row, why) if isinstance(answer, Offer) else answer
+
+    def _planned(self, offer: Offer, row: RouteRow | None, why: str) -> Planned:
+        policy = self._policy
+        return Planned(
+            offer=offer,
+            rule=row.name if row is not None else self._request.model,
+            why=why,
+            on_refusal=(row.on_refusal if row is not None else None) or policy.on_refusal,
+            on_unknown=(row.on_unknown if row is not None else None) or policy.on_unknown,
+        )
+
+    def _share(self, *names: str) -> float:
+        """A number in [0, 1), steady for this request id."""
+        digest = hashlib.sha256("\n".join((self._request.request_id or "", *names)).encode()).digest()
+        return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _is_among(deployment: Deployment, among: Among) -> bool:
+    model = deployment.model
+    if among.providers is not None and deployment.provider not in among.providers:
+        return False
+    if among.deployments is not None and deployment.name not in among.deployments:
+        return False
+    if any(model.strengths.value.get(need) != "strong" for need in among.needs or ()):
+        return False
+    qualities = model.qualities.value
+    return among.quality_band is None or qualities is None or among.quality_band in qualities.bands
+
+
+# When nobody can
+
+
+def nothing(
+    plan: Plan,
+    request: ImageRequest,
+    offering: Offering,
+    *,
+    deployments: Deployments,
+    policy: PolicySection,
+    today: date,
+) -> NoModelCan:
+    """Why no deployment can serve: each one's first unmet condition, and the changes that would help most."""
+    everyone = list(deployments) if request.model == "auto" else []
+    dropped = {each.deployment: each for each in plan.dropped}
+    for deployment in everyone:
+        if deployment.name not in dropped:
+            answer = offering(deployment, NO_FIELDS)
+            if isinstance(answer, Dropped):
+                dropped[deployment.name] = answer
+    found = tuple(dropped.values())
+    helps = relaxations(request, found, deployments=deployments, policy=policy, today=today)
+    dear = [each for each in found if each.requirement == "max_cost_usd"]
+    if dear:
+        return OverBudget(found, helps, f"no model can do this for max_cost_usd ${request.max_cost_usd}")
+    return NoModelCan(found, helps)
+
+
+def relaxations(
+    request: ImageRequest,
+    dropped: tuple[Dropped, ...],
+    *,
+    deployments: Deployments,
+    policy: PolicySection,
+    today: date,
+) -> tuple[Relaxation, ...]:
+    """The single changes to the request that would let models serve it; the one that helps most comes first."""
+    policies = Policies.of(policy.fields, request.policy)
+    unmet = {each.requirement for each in dropped}
+    usable = [each for each in deployments if each.lacking is None] or list(deployments)
+    asked = {each.deployment for each in dropped}
+    found: list[Relaxation] = []
+    for change in contract.relaxations(request, policies, unmet):
+        can = tuple(
+            each.name
+            for each in usable
+            if each.name in asked
+            and (change.field == "region" or request.region in {None, each.row.region})
+            and contract.check(change.request, each.model, change.policies, today) is None
+        )
+        if can:
+            found.append(Relaxation(change.words, change.field, can))
+    if request.model != "auto":
+        others = tuple(
+            each.name
+            for each in usable
+            if each.name not in asked and contract.check(request, each.model, policies, today) is None
+        )
+        if others:
+            found.append(Relaxation("let any model serve (model: auto)", "model", others))
+    return tuple(sorted(found, key=lambda each: -len(each.deployments)))

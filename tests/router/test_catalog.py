@@ -1,0 +1,433 @@
+"""The catalogue: every documented model is in it, each fact with its evidence, and mistakes are located."""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from easel.providers.base.capabilities import (
+    Fact,
+    FixedSizes,
+    GridTokens,
+    Lifecycle,
+    MegapixelPrice,
+    Model,
+    NoPrice,
+    RatioTable,
+    TableTokens,
+    TierTokens,
+    TokenPrice,
+)
+from easel.providers.base.errors import ConfigError
+from easel.providers.base.request import ImageRequest
+from easel.router import document
+from easel.router.catalog import FACTS, Catalog, CatalogueFile, load_catalog, read_models
+from easel.router.schemas import schemas
+
+READ_ON = date(2026, 11, 23)
+FOLDER = Path(__file__).parents[2] / "config" / "models"
+FILES = sorted(FOLDER.glob("*.yaml"))
+CATALOG = load_catalog()
+MODELS = [pytest.param(model, id=key) for key, model in CATALOG.models.items()]
+
+EXPECTED = {
+    "openai": {
+        "gpt-image-2.6-sunburst",
+        "gpt-image-2.6-flare",
+        "gpt-image-2.5-sunburst",
+        "gpt-image-2.5-flare",
+        "gpt-image-2",
+        "gpt-image-1.5",
+        "chatgpt-image-latest",
+        "gpt-image-1-mini",
+        "gpt-image-1",
+        "dall-e-3",
+        "dall-e-2",
+    },
+    "azure_openai": {
+        "gpt-image-2.5-sunburst",
+        "gpt-image-2.5-flare",
+        "gpt-image-2",
+        "gpt-image-1.5",
+        "gpt-image-1-mini",
+        "gpt-image-1",
+    },
+    "google": {
+        "gemini-nano-banana-2.1",
+        "gemini-3-pro-image",
+        "gemini-3.1-flash-lite-image",
+        "gemini-3.1-flash-image",
+        "gemini-2.5-flash-image",
+        "gemini-3-pro-image-preview",
+        "gemini-3.1-flash-image-preview",
+        "imagen-4.0-generate-001",
+        "imagen-4.0-ultra-generate-001",
+        "imagen-4.0-fast-generate-001",
+        "imagen-3.0-generate-002",
+    },
+    "bfl": {
+        "flux-3-image",
+        "flux-2-max",
+        "flux-2-pro",
+        "flux-2-pro-preview",
+        "flux-2-flex",
+        "flux-2-klein-9b",
+        "flux-2-klein-9b-preview",
+        "flux-2-klein-4b",
+        "flux-kontext-max",
+        "flux-kontext-pro",
+        "flux-pro-1.1-ultra",
+        "flux-pro-1.1",
+        "flux-dev",
+        "flux-pro-1.0-fill",
+        "flux-pro-1.0-expand",
+        "flux-erase",
+        "flux-outpainting",
+        "flux-deblur",
+    },
+}
+RETIRED = {
+    "openai/gpt-image-1": date(2026, 10, 23),
+    "openai/dall-e-3": date(2026, 5, 12),
+    "openai/dall-e-2": date(2026, 5, 12),
+    "azure_openai/gpt-image-1": date(2026, 10, 23),
+    "google/gemini-2.5-flash-image": date(2026, 10, 2),
+    "google/gemini-3.1-flash-image": date(2026, 10, 29),
+    "google/gemini-3-pro-image-preview": date(2026, 6, 25),
+    "google/gemini-3.1-flash-image-preview": date(2026, 6, 25),
+    "google/imagen-4.0-generate-001": date(2026, 8, 17),
+    "google/imagen-4.0-ultra-generate-001": date(2026, 8, 17),
+    "google/imagen-4.0-fast-generate-001": date(2026, 8, 17),
+    "google/imagen-3.0-generate-002": date(2026, 6, 24),
+}
+
+
+def facts(model: Model) -> Iterator[tuple[str, Fact[Any]]]:
+    for name in FACTS:
+        if (fact := getattr(model, name)) is not None:
+            yield name, fact
+    for name in Lifecycle.model_fields:
+        yield f"lifecycle.{name}", getattr(model.lifecycle, name)
+
+
+# What is in it
+
+
+def test_every_documented_model_is_in_it() -> None:
+    found: dict[str, set[str]] = {}
+    for model in CATALOG.models.values():
+        found.setdefault(model.provider, set()).add(model.id)
+    assert found == EXPECTED
+
+
+def test_a_file_is_named_after_its_provider() -> None:
+    providers = {path.stem: document.validate(document.read(path), CatalogueFile).provider for path in FILES}
+    assert all(name == provider for name, provider in providers.items())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_fact_has_a_source_and_a_date(model: Model) -> None:
+    for name, fact in facts(model):
+        assert fact.source, name
+        assert date(2026, 1, 1) < fact.as_of <= READ_ON, name
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_source_is_used(path: Path) -> None:
+    file = document.validate(document.read(path), CatalogueFile)
+    used = {fact.source for model in CATALOG.models.values() if model.provider == path.stem for _, fact in facts(model)}
+    assert set(file.sources.values()) - used == set()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_model_ends_before_it_starts(model: Model) -> None:
+    life = model.lifecycle
+    days = [each for each in (life.launched.value, life.deprecated.value, life.shutdown.value) if each is not None]
+    assert days == sorted(days)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_replacement_is_a_model_that_lives_longer(model: Model) -> None:
+    replacement = model.lifecycle.replacement.value
+    if replacement is None:
+        return
+    end, successor = model.lifecycle.shutdown.value, CATALOG.model(f"{model.provider}/{replacement}")
+    later = successor.lifecycle.shutdown.value
+    assert later is None or (end is not None and later > end)
+
+
+def test_retired_models_are_those_that_the_vendors_ended() -> None:
+    ends = {key: model.lifecycle.shutdown.value for key, model in CATALOG.models.items()}
+    assert {key: end for key, end in ends.items() if end is not None and end <= READ_ON} == RETIRED
+
+
+def test_openai_and_azure_end_the_first_generation_on_days_of_their_own() -> None:
+    ends = {key: model.lifecycle.shutdown.value for key, model in CATALOG.models.items()}
+    assert ends["openai/gpt-image-1.5"] == ends["openai/gpt-image-1-mini"] == date(2026, 12, 1)
+    assert ends["openai/chatgpt-image-latest"] == date(2026, 12, 1)
+    assert ends["azure_openai/gpt-image-1.5"] == date(2026, 12, 16)
+    assert ends["azure_openai/gpt-image-1-mini"] == date(2027, 4, 7)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_price_is_known_or_said_to_be_unknown(model: Model) -> None:
+    price = model.price
+    if isinstance(price.value, NoPrice):
+        assert price.note or price.source.endswith("/deprecations"), "an unknown price says where to learn it"
+    if isinstance(price.value, TokenPrice):
+        assert price.value.rates.image_output
+    if isinstance(price.value, MegapixelPrice):
+        assert price.value.first_usd >= price.value.further_usd > 0
+
+
+def test_a_snapshot_finds_its_model() -> None:
+    assert CATALOG.keys_for("gpt-image-2-2026-04-21") == ("openai/gpt-image-2",)
+    assert set(CATALOG.keys_for("gpt-image-1.5")) == {"openai/gpt-image-1.5", "azure_openai/gpt-image-1.5"}
+    assert CATALOG.keys_for("gpt-image-9") == ()
+
+
+# Do its facts agree with one another?
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_bands_are_words_of_the_model(model: Model) -> None:
+    qualities = model.qualities.value
+    if qualities is None:
+        return
+    assert set(qualities.bands.values()) <= set(qualities.words)
+    assert qualities.default is None or qualities.default in qualities.words
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_quality_size_and_tier_has_tokens(model: Model) -> None:
+    price, sizes, qualities = model.price.value, model.sizes.value, model.qualities.value
+    if not isinstance(price, TokenPrice):
+        return
+    match price.output_tokens:
+        case GridTokens(factors=factors, multiplier=multiplier, auto_as=auto_as):
+            assert qualities is not None
+            assert set(factors) == set(qualities.words)
+            assert set(multiplier) <= set(factors)
+            assert auto_as is None or auto_as in factors
+        case TableTokens(tokens=tokens):
+            assert qualities is not None
+            assert isinstance(sizes, FixedSizes)
+            assert set(tokens) == set(qualities.words)
+            assert all(set(by_size) == set(sizes.sizes) for by_size in tokens.values())
+        case TierTokens(tokens=tokens):
+            assert isinstance(sizes, RatioTable)
+            assert set(tokens) == (set(sizes.tiers) or {"default"})
+
+
+def test_equal_bands_cost_about_the_same_across_generations() -> None:
+    """GPT Image 2.5 calls `high` what GPT Image 2 calls `medium`."""
+    tokens = {}
+    for name in ("gpt-image-2", "gpt-image-2.5-sunburst"):
+        model = CATALOG.model(f"openai/{name}")
+        price, qualities = model.price.value, model.qualities.value
+        assert isinstance(price, TokenPrice)
+        assert isinstance(price.output_tokens, GridTokens)
+        assert qualities is not None
+        tokens[name] = {band: price.output_tokens.factors[word] for band, word in qualities.bands.items()}
+    for band in ("draft", "standard"):
+        assert tokens["gpt-image-2"][band] == tokens["gpt-image-2.5-sunburst"][band]
+    words = CATALOG.model("openai/gpt-image-2.5-sunburst").qualities.value
+    assert words is not None
+    assert words.bands["standard"] == "high"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_formats_agree(model: Model) -> None:
+    output = model.output.value
+    assert set(output.transparent) <= set(output.formats)
+    assert set(output.compression) <= set(output.formats)
+    if "transparent" in model.backgrounds.value:
+        assert output.transparent
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_edits_takes_pictures_and_masks_go_with_edits(model: Model) -> None:
+    edits = "edit" in model.operations.value
+    assert edits == (model.input_images.value is not None)
+    assert model.mask.value is None or edits
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_tool_requires_what_a_request_can_give(model: Model) -> None:
+    if model.requires is not None:
+        assert set(model.requires.value) <= {*ImageRequest.__dataclass_fields__, *model.options.value}
+
+
+def test_masks_mean_what_their_vendor_means() -> None:
+    polarities = {key: model.mask.value.polarity for key, model in CATALOG.models.items() if model.mask.value}
+    assert {key.partition("/")[0]: polarity for key, polarity in polarities.items()} == {
+        "openai": "transparent",
+        "azure_openai": "transparent",
+        "bfl": "white",
+    }
+    assert {key for key in polarities if key.startswith("bfl/")} == {"bfl/flux-pro-1.0-fill", "bfl/flux-erase"}
+
+
+def test_transparency_is_openais_only() -> None:
+    able = {key for key, model in CATALOG.models.items() if "transparent" in model.backgrounds.value}
+    assert {key.partition("/")[0] for key in able} == {"openai", "azure_openai"}
+    assert not able & {"openai/dall-e-3", "openai/dall-e-2", "azure_openai/gpt-image-2"}
+    assert "preview" in (CATALOG.model("openai/gpt-image-2").backgrounds.note or "")
+    assert CATALOG.model("openai/gpt-image-2.6-sunburst").backgrounds.status == "unconfirmed"
+
+
+def test_azure_answers_in_png_and_jpeg_only() -> None:
+    for model in CATALOG.models.values():
+        if model.provider == "azure_openai":
+            assert model.output.value.formats == ("png", "jpeg")
+
+
+# How it is written
+
+
+@pytest.mark.parametrize("name", ["models.schema.json", "settings.schema.json"])
+def test_the_schema_is_that_of_the_types(name: str) -> None:
+    current = (FOLDER.parent / name).read_text()
+    assert current == schemas()[name], "run: python -m easel.router.schemas"
+
+
+def schema_errors(content: object) -> list[str]:
+    schema = json.loads((FOLDER.parent / "models.schema.json").read_text())
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(as_json(content))
+    return [error.message for error in errors]
+
+
+def as_json(value: Any) -> Any:
+    return json.loads(json.dumps(value, default=date.isoformat))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_file_fits_the_schema(path: Path) -> None:
+    assert schema_errors(document.read(path).data) == []
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"nmae": "Lumen"},
+        {"mask": {"polarity": "green"}},
+        {"max_outputs_per_call": {"value": "ten"}},
+        {"price": {"kind": "barter"}},
+        {"lifecycle": {"born": "2026-01-01"}},
+    ],
+    ids=str,
+)
+def test_the_schema_refuses_what_the_types_refuse(model: dict[str, object]) -> None:
+    assert schema_errors({"version": 1, "provider": "lumen", "models": {"one": model}})
+
+
+LUMEN = """\
+version: 1
+provider: lumen
+sources: {guide: https://docs.lumen.example/images}
+shared:
+  small: &small {kind: fixed, sizes: [512x512]}
+defaults:
+  source: guide
+  as_of: 2026-11-01
+  lifecycle: {launched: null, deprecated: null, shutdown: null, replacement: null, snapshots: []}
+  operations: [generate]
+  backgrounds: [auto, opaque]
+  sizes: *small
+  qualities: null
+  output: {formats: [png]}
+  max_outputs_per_call: 1
+  max_prompt_characters: null
+  input_images: null
+  mask: null
+  hints: []
+  streaming: null
+  strengths: {}
+  options: []
+  price: {kind: image, rows: [{usd: 0.01}]}
+  batch_multiplier: null
+  typical_seconds: null
+models:
+  lumen-1:
+    name: Lumen 1
+    lifecycle: {shutdown: {value: 2027-01-01, as_of: 2026-11-20, status: third_party}}
+  lumen-2:
+    name: Lumen 2
+    max_outputs_per_call: 4
+"""
+
+
+def test_defaults_are_taken_and_overridden() -> None:
+    one, two = read_models(document.parse(LUMEN.encode(), "lumen.yaml"))
+    assert (one.max_outputs_per_call.value, two.max_outputs_per_call.value) == (1, 4)
+    assert one.sizes == two.sizes
+    assert two.max_outputs_per_call.source == "https://docs.lumen.example/images"
+
+
+def test_of_its_life_a_model_says_only_what_differs() -> None:
+    one, two = read_models(document.parse(LUMEN.encode(), "lumen.yaml"))
+    shutdown = one.lifecycle.shutdown
+    assert (shutdown.value, shutdown.as_of, shutdown.status) == (date(2027, 1, 1), date(2026, 11, 20), "third_party")
+    assert shutdown.source == "https://docs.lumen.example/images"
+    assert one.lifecycle.launched == two.lifecycle.launched
+    assert two.lifecycle.shutdown.value is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("    name: Lumen 2\n    max_output_per_call: 4", "32:5: unknown key 'max_output_per_call'; did you mean"),
+        ("    name: Lumen 2\n    mask: {polarity: transparant}", "did you mean 'transparent'?"),
+        ("    name: Lumen 2\n    source: gide", "unknown source 'gide'; did you mean 'guide'?"),
+        ("    name: Lumen 2\n    name: Lumen 3", "32:5: 'name' is given twice; the first is at line 31"),
+        ("    name: Lumen 2\n    max_outputs_per_call: four", "32:5: models.lumen-2.max_outputs_per_call"),
+        ("    name: Lumen 2\n    price: {kind: image}", "rows is missing"),
+        ("    name: Lumen 2\n    price: {kind: image, row: [{usd: 1}]}", "unknown key 'row'; did you mean 'rows'?"),
+        ("    name: Lumen 2\n    lifecycle: {shutdown: 2027-02-30}", "2027-02-30 is not a date"),
+        ("    name: Lumen 2\n    lifecycle: {shut_down: 2027-02-03}", "did you mean 'shutdown'?"),
+        ("    name: Lumen 2\n    backgrounds: [opaque, clear]", "'clear'"),
+        ("    {}", "lumen-2.name is missing"),
+    ],
+)
+def test_a_mistake_is_located_and_mended(tmp_path: Path, wrong: str, message: str) -> None:
+    head, _, _ = LUMEN.partition("    name: Lumen 2\n")
+    path = tmp_path / "lumen.yaml"
+    path.write_text(head + wrong + "\n")
+    with pytest.raises(ConfigError) as error:
+        load_catalog(tmp_path)
+    said = "\n".join(map(str, error.value.problems))
+    assert message in said
+    for problem in error.value.problems:
+        assert problem.file == str(path)
+        assert problem.line is not None
+        assert problem.column is not None
+
+
+def test_a_mistake_in_the_defaults_is_told_once_and_there(tmp_path: Path) -> None:
+    path = tmp_path / "lumen.yaml"
+    path.write_text(LUMEN.replace("  batch_multiplier: null", "  batch_multiplyer: null"))
+    with pytest.raises(ConfigError) as error:
+        load_catalog(tmp_path)
+    (problem,) = error.value.problems
+    assert (problem.line, problem.column) == (23, 3)
+    assert "did you mean 'batch_multiplier'?" in str(problem)
+
+
+def test_every_problem_of_every_file_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "lumen.yaml").write_text(LUMEN.replace("Lumen 1", "[]").replace("call: 4", "call: four"))
+    (tmp_path / "umbra.yaml").write_text("version: 2\nprovider: umbra\nmodels: {}\n")
+    with pytest.raises(ConfigError) as error:
+        load_catalog(tmp_path)
+    assert len(error.value.problems) == 3
+
+
+def test_models_of_ones_own_stand_beside_those_that_ship(tmp_path: Path) -> None:
+    (tmp_path / "lumen.yaml").write_text(LUMEN)
+    both = CATALOG.plus(load_catalog(tmp_path).models.values())
+    assert isinstance(both, Catalog)
+    assert both.model("lumen/lumen-1").name == "Lumen 1"
+    assert len(both.models) == len(CATALOG.models) + 2

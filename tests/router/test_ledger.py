@@ -1,0 +1,482 @@
+"""The ledger: one suite for both implementations, and what only a file has to stand: crashes, neighbours, old files."""
+
+# ruff: noqa: ASYNC240 - reading and writing files of a few bytes holds up nobody here
+
+import asyncio
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from easel.providers.base.errors import ConfigError, LedgerFailed
+from easel.providers.base.response import Usage
+from easel.router import ledger_sql
+from easel.router.ledger import (
+    DONE,
+    UNDER_WAY,
+    UNKNOWN,
+    AttemptRow,
+    Ledger,
+    MemoryLedger,
+    RequestRow,
+    open_ledger,
+    reopened,
+)
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def a_request(name: str = "one", **changes: object) -> RequestRow:
+    row = RequestRow(
+        id=name,
+        created_at=NOON,
+        operation="generate",
+        model="auto",
+        n=1,
+        prompt_characters=7,
+        prompt_sha256="0" * 64,
+    )
+    return replace(row, **changes)  # pyright: ignore[reportArgumentType] (any field, by name)
+
+
+def an_attempt(request: str = "one", number: int = 1, **changes: object) -> AttemptRow:
+    row = AttemptRow(
+        id=f"{request}.{number}",
+        request_id=request,
+        number=number,
+        retry=0,
+        deployment="openai/gpt-image-2",
+        model="gpt-image-2",
+        started_at=NOON,
+        n=1,
+    )
+    return replace(row, **changes)  # pyright: ignore[reportArgumentType] (any field, by name)
+
+
+FULL_REQUEST = a_request(
+    "full",
+    size="1024x1536",
+    quality="high",
+    background="transparent",
+    caller="shop “Müller”",
+    metadata={"order": "7", "ключ": "値", "nul": "a\0b", "half": "\ud83d"},
+    rules_hash="0123456789abcdef",
+    rule="transparent",
+    deployment="openai/gpt-image-1.5",
+    outcome=DONE,
+    estimate_low_usd=Decimal("0.1"),
+    estimate_expected_usd=Decimal("0.1000000000000000055511151231257827"),
+    estimate_worst_usd=Decimal("1E+2"),
+    cost_usd=Decimal("0.0400"),
+    cost_basis="usage",
+    at_risk_usd=Decimal("-0.000001"),
+    images=2,
+    attempts=3,
+    adaptations=4,
+    latency_seconds=12.0625,
+    error="quota: 10 %; 'DROP TABLE requests'",
+)
+FULL_ATTEMPT = an_attempt(
+    "full",
+    number=3,
+    retry=2,
+    size="1024x1024",
+    quality="high",
+    estimate_worst_usd=Decimal("0.2500"),
+    outcome="refused",
+    latency_seconds=0.125,
+    billed=False,
+    status=400,
+    vendor_request_id="req_1",
+    model_snapshot="gpt-image-2-2026-04-21",
+    usage=Usage(input_tokens=10, output_tokens=0, output_megapixels=Decimal("1.050"), cost_usd=Decimal("0.04")),
+    cost_usd=Decimal("0.0000000001"),
+    cost_basis="vendor",
+    images=1,
+    moderation="input: violence",
+    error="refused",
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture(params=["memory", "file"])
+async def ledger(request: pytest.FixtureRequest, path: Path) -> AsyncIterator[Ledger]:
+    opened = open_ledger(path if request.param == "file" else None)
+    yield opened
+    await opened.close()
+
+
+# Both
+
+
+async def test_rows_come_back_as_they_went(ledger: Ledger) -> None:
+    assert await ledger.open_request(FULL_REQUEST) is None
+    await ledger.open_attempt(FULL_ATTEMPT)
+    back, (attempt,) = await ledger.request("full"), await ledger.attempts("full")
+    assert back == FULL_REQUEST
+    assert attempt == FULL_ATTEMPT
+    assert repr(back) == repr(FULL_REQUEST), "equal is not enough: 0.04 is not 0.0400"
+    assert repr(attempt) == repr(FULL_ATTEMPT)
+
+
+async def test_what_is_unknown_stays_none_and_not_zero(ledger: Ledger) -> None:
+    await ledger.open_request(a_request())
+    await ledger.open_attempt(an_attempt())
+    row = await ledger.request("one")
+    assert row is not None
+    assert row.cost_usd is None
+    assert row.latency_seconds is None
+    (attempt,) = await ledger.attempts("one")
+    assert (attempt.billed, attempt.cost_usd, attempt.usage) == (None, None, Usage())
+
+
+async def test_a_time_of_any_zone_is_the_same_moment(ledger: Ledger) -> None:
+    tokyo = NOON.astimezone(timezone(timedelta(hours=9)))
+    await ledger.open_request(a_request(created_at=tokyo))
+    row = await ledger.request("one")
+    assert row is not None
+    assert row.created_at == NOON
+    assert row.created_at.tzinfo is not None
+
+
+async def test_an_id_that_is_there_is_not_written_again(ledger: Ledger) -> None:
+    first = a_request(caller="first")
+    assert await ledger.open_request(first) is None
+    assert await ledger.open_request(a_request(caller="second")) == first
+    assert await ledger.request("one") == first
+
+
+async def test_of_many_at_once_one_is_the_first(ledger: Ledger) -> None:
+    answers = await asyncio.gather(*(ledger.open_request(a_request(caller=str(each))) for each in range(50)))
+    assert answers.count(None) == 1
+    winner = await ledger.request("one")
+    assert all(answer == winner for answer in answers if answer is not None)
+
+
+async def test_a_failed_request_is_reopened_by_one_of_two(ledger: Ledger) -> None:
+    failed = a_request(outcome="failed", attempts=2, created_at=NOON - timedelta(days=1))
+    await ledger.open_request(failed)
+    again = reopened(a_request(outcome=UNDER_WAY), failed)
+    assert await ledger.reopen_request(again, failed)
+    assert not await ledger.reopen_request(again, failed)
+    assert await ledger.request("one") == again
+    assert again.attempts == 2
+    assert not await ledger.reopen_request(a_request("nobody"), a_request("nobody"))
+    assert await ledger.request("nobody") is None
+
+
+async def test_an_attempt_is_unknown_until_it_is_closed(ledger: Ledger) -> None:
+    await ledger.open_request(a_request())
+    await ledger.open_attempt(an_attempt())
+    assert (await ledger.attempts("one"))[0].outcome == UNKNOWN
+    assert await ledger.unknown_attempts() == (an_attempt(),)
+    await ledger.close_attempt(an_attempt(outcome=DONE, images=1))
+    assert (await ledger.attempts("one"))[0].outcome == DONE
+    assert await ledger.unknown_attempts() == ()
+
+
+async def test_the_same_attempt_id_in_two_requests_is_two_attempts(ledger: Ledger) -> None:
+    await ledger.open_attempt(an_attempt("one", id="a"))
+    await ledger.open_attempt(an_attempt("two", id="a", outcome=DONE))
+    assert [row.outcome for row in await ledger.attempts("one")] == [UNKNOWN]
+    assert [row.outcome for row in await ledger.attempts("two")] == [DONE]
+
+
+async def test_attempts_come_in_the_order_in_which_they_were_sent(ledger: Ledger) -> None:
+    for number in (2, 10, 1):
+        await ledger.open_attempt(an_attempt(number=number))
+    await ledger.close_attempt(an_attempt(number=2, outcome=DONE))
+    assert [row.number for row in await ledger.attempts("one")] == [1, 2, 10]
+
+
+async def test_unknown_attempts_come_newest_first(ledger: Ledger) -> None:
+    for hour in (1, 3, 2):
+        await ledger.open_attempt(an_attempt(f"at-{hour}", started_at=NOON + timedelta(hours=hour)))
+    assert [row.request_id for row in await ledger.unknown_attempts(limit=2)] == ["at-3", "at-2"]
+
+
+async def test_requests_are_found_by_what_an_operator_asks(ledger: Ledger) -> None:
+    await ledger.open_request(a_request("old", created_at=NOON - timedelta(hours=2), outcome=DONE, caller="shop"))
+    await ledger.open_request(a_request("tried", created_at=NOON, outcome="failed"))
+    await ledger.open_attempt(an_attempt("tried", deployment="bfl/flux"))
+    await ledger.open_attempt(an_attempt("tried", number=2, deployment="bfl/flux"))
+    await ledger.open_request(a_request("new", created_at=NOON, outcome=DONE, deployment="bfl/flux"))
+    await ledger.close_request(a_request("old", created_at=NOON - timedelta(hours=2), outcome=DONE, caller="shop"))
+
+    async def found(**asked: object) -> list[str]:
+        return [row.id for row in await ledger.requests(**asked)]  # pyright: ignore[reportArgumentType]
+
+    assert await found() == ["new", "tried", "old"], "newest first; of the same moment, the one written last"
+    assert await found(limit=1) == ["new"]
+    assert await found(limit=0) == []
+    assert await found(caller="shop") == ["old"]
+    assert await found(since=NOON) == ["new", "tried"]
+    assert await found(since=NOON + timedelta(microseconds=1)) == []
+    assert await found(outcome="failed") == ["tried"]
+    assert await found(deployment="bfl/flux") == ["new", "tried"]
+    assert await found(deployment="bfl/flux", outcome=DONE) == ["new"]
+    assert await found(deployment="bfl/") == []
+
+
+async def test_what_is_not_there_is_none(ledger: Ledger) -> None:
+    assert await ledger.request("nobody") is None
+    assert await ledger.attempts("nobody") == ()
+    assert await ledger.requests() == ()
+
+
+async def test_memory_forgets_the_oldest_first() -> None:
+    ledger = MemoryLedger(most_requests=2)
+    for name in ("a", "b", "c"):
+        await ledger.open_request(a_request(name))
+        await ledger.open_attempt(an_attempt(name))
+    assert [row.id for row in await ledger.requests()] == ["c", "b"]
+    assert await ledger.attempts("a") == ()
+
+
+# The file
+
+
+async def test_the_file_keeps_what_was_written(path: Path) -> None:
+    first = open_ledger(path)
+    await first.open_request(FULL_REQUEST)
+    await first.open_attempt(FULL_ATTEMPT)
+    await first.close()
+    second = open_ledger(str(path))
+    assert await second.open_request(a_request("full")) == FULL_REQUEST
+    assert await second.attempts("full") == (FULL_ATTEMPT,)
+    await second.close()
+
+
+async def test_the_file_is_for_its_owner_only(path: Path) -> None:
+    ledger = open_ledger(path)
+    await ledger.open_request(a_request())
+    files = list(path.parent.iterdir())
+    assert {each.name for each in files} == {"ledger.db", "ledger.db-wal", "ledger.db-shm"}
+    assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
+    await ledger.close()
+    assert [each.name for each in path.parent.iterdir()] == ["ledger.db"]
+
+
+async def test_an_attempt_is_on_the_disk_when_open_attempt_returns(path: Path) -> None:
+    ledger = ledger_sql.SqlLedger.at(path)
+    await ledger.open_attempt(an_attempt())
+    async with ledger._engine.connect() as connection:
+        full = (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one()
+        mode = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar_one()
+    assert (full, mode) == (2, "wal")
+    with sqlite3.connect(path) as neighbour:
+        assert neighbour.execute("SELECT id, outcome FROM attempts").fetchall() == [("one.1", UNKNOWN)]
+    await ledger.close()
+
+
+def test_every_field_of_a_row_has_a_column() -> None:
+    for row, table in ((RequestRow, ledger_sql.REQUESTS), (AttemptRow, ledger_sql.ATTEMPTS)):
+        assert [each.name for each in fields(row)] == [column.name for column in table.columns]
+
+
+def test_the_columns_of_this_schema_are_these() -> None:
+    """A change here is a new schema: count `SCHEMA` up, and write how an older file becomes one."""
+    counted = (len(ledger_sql.REQUESTS.columns), len(ledger_sql.ATTEMPTS.columns), len(fields(Usage)))
+    assert (ledger_sql.SCHEMA, counted) == (1, (27, 23, 10))
+
+
+async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere/ledger\.db: the folder .*nowhere does not exist; create it first"):
+        open_ledger(tmp_path / "nowhere" / "ledger.db")
+
+
+async def test_a_folder_in_the_place_of_the_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(LedgerFailed, match="directory"):
+        await open_ledger(tmp_path).request("one")
+
+
+async def test_a_file_of_a_newer_easel_is_left_alone(path: Path) -> None:
+    ledger = open_ledger(path)
+    await ledger.open_request(a_request())
+    await ledger.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 2")
+    again = open_ledger(path)
+    with pytest.raises(ConfigError, match=r"ledger\.db: was written by a newer Easel \(schema 2, this one knows 1\)"):
+        await again.open_request(a_request("two"))
+    await again.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM requests").fetchone() == (1,)
+
+
+async def test_a_database_of_another_program_is_left_alone(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE requests (id)")
+    ledger = open_ledger(path)
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match="database of another program"):
+        await ledger.requests()
+    await ledger.close()
+    assert path.read_bytes() == before
+
+
+async def test_a_file_that_is_no_database_is_left_alone(path: Path) -> None:
+    path.write_text("my diary\n" * 200)
+    ledger = open_ledger(path)
+    with pytest.raises(LedgerFailed, match="not a database"):
+        await ledger.open_request(a_request())
+    await ledger.close()
+    assert path.read_text() == "my diary\n" * 200
+
+
+async def test_names_that_mean_something_to_a_database_are_only_names(tmp_path: Path) -> None:
+    for name in ("a?mode=memory", "b#c", "d%20e", ":memory:", "file:f"):
+        ledger = open_ledger(tmp_path / name)
+        await ledger.open_request(a_request())
+        await ledger.close()
+        assert (tmp_path / name).stat().st_size > 0
+
+
+async def test_a_cancelled_write_leaves_the_ledger_usable(path: Path) -> None:
+    ledger = open_ledger(path)
+    await ledger.requests()
+    for number in range(20):
+        write = asyncio.create_task(ledger.open_attempt(an_attempt(number=number)))
+        for _ in range(number):
+            await asyncio.sleep(0)
+        write.cancel()
+        await asyncio.gather(write, return_exceptions=True)
+    await ledger.open_attempt(an_attempt("after"))
+    assert len(await ledger.attempts("after")) == 1
+    await ledger.close()
+
+
+def test_a_missing_library_names_the_extra(tmp_path: Path) -> None:
+    for library in ("sqlalchemy", "aiosqlite"):
+        program = (
+            f"import sys; sys.modules[{library!r}] = None\n"
+            "from easel.router.ledger import open_ledger\n"
+            "open_ledger(None)\n"
+            f"open_ledger({str(tmp_path / 'x.db')!r})\n"
+        )
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert ended.returncode == 1
+        assert f"ImportError: the ledger needs the extra `ledger`: pip install 'easel-images[ledger]' ({library}" in (
+            ended.stderr
+        )
+
+
+# Other processes. Each waits for a line before it starts, so that they meet.
+
+WRITER = """
+import asyncio, sys
+from datetime import UTC, datetime
+from easel.router.ledger import AttemptRow, RequestRow, open_ledger
+
+path, who = sys.argv[1:]
+MOMENT = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+def request(name):
+    return RequestRow(id=name, created_at=MOMENT, operation="generate", model="auto", n=1, prompt_characters=1,
+                      prompt_sha256="", caller=who)
+
+def attempt(name):
+    return AttemptRow(id=who, request_id=name, number=1, retry=0, deployment="d", model="m", started_at=MOMENT, n=1)
+
+async def main():
+    ledger = open_ledger(path)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    {body}
+    await ledger.close()
+
+asyncio.run(main())
+"""
+RACE = """won = []
+    for number in range(25):
+        if await ledger.open_request(request(f"r{number}")) is None:
+            won.append(number)
+        await ledger.open_attempt(attempt(f"r{number}"))
+    print(len(won))"""
+HANG = """await ledger.open_request(request("r"))
+    await ledger.open_attempt(attempt("r"))
+    print("sent", flush=True)
+    await asyncio.sleep(600)"""
+
+
+def start(path: Path, who: str, body: str) -> subprocess.Popen[str]:
+    program = [sys.executable, "-c", WRITER.replace("{body}", body), str(path), who]
+    return subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def tell(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+def hear(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+async def test_several_processes_on_a_new_file_share_it(path: Path) -> None:
+    names = {"left", "middle", "right"}
+    processes = [start(path, who, RACE) for who in names]
+    assert [hear(each) for each in processes] == ["ready"] * 3
+    for each in processes:
+        tell(each)
+    won = [int(hear(each)) for each in processes]
+    assert [each.wait() for each in processes] == [0, 0, 0]
+    assert sum(won) == 25, "each request was opened by exactly one of them"
+    ledger = open_ledger(path)
+    for number in range(25):
+        assert {row.id for row in await ledger.attempts(f"r{number}")} == names
+    await ledger.close()
+
+
+async def test_a_process_killed_while_it_waits_leaves_an_unknown_attempt(path: Path) -> None:
+    process = start(path, "victim", HANG)
+    assert hear(process) == "ready"
+    tell(process)
+    assert hear(process) == "sent"
+    process.kill()
+    assert process.wait() == -9
+    ledger = open_ledger(path)
+    (attempt,) = await ledger.attempts("r")
+    assert attempt.outcome == UNKNOWN
+    assert attempt.billed is None
+    assert await ledger.unknown_attempts() == (attempt,)
+    known = await ledger.open_request(a_request("r"))
+    assert known is not None
+    assert known.outcome == UNDER_WAY
+    await ledger.close()
+
+
+async def test_a_process_that_forgets_to_close_still_ends(path: Path) -> None:
+    process = start(path, "careless", RACE + "\n    return")
+    assert hear(process) == "ready"
+    tell(process)
+    assert hear(process) == "25"
+    assert process.wait(timeout=60) == 0
+
+
+async def test_a_file_held_by_a_neighbour_is_an_error_that_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_sql, "BUSY_SECONDS", 0.05)
+    ledger = open_ledger(path)
+    await ledger.requests()
+    neighbour = sqlite3.connect(path)
+    neighbour.execute("BEGIN IMMEDIATE")
+    with pytest.raises(LedgerFailed, match=r"ledger\.db: database is locked"):
+        await ledger.open_attempt(an_attempt())
+    assert await ledger.requests() == (), "reading goes on"
+    neighbour.rollback()
+    neighbour.close()
+    await ledger.open_attempt(an_attempt())
+    await ledger.close()
