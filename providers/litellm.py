@@ -101,7 +101,7 @@ class LiteLLM(LocalAdapter):
         send = library.image_edit if edits else library.image_generation
         try:
             answer = send(**{name: value for name, value in arguments.items() if value is not None})
-        except Exception as error:  # noqa: BLE001 (litellm lets through whatever its vendors' modules raise)
+        except Exception as error:
             raise _translated(error) from error
         return _done(Node(answer.model_dump()), tuple(f"litellm does not send {name} here" for name in left_out))
 

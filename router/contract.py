@@ -16,11 +16,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, cast
 
-from ..providers.base.capabilities import Fact, Hint, Model
+from ..providers.base.capabilities import Fact, Frozen, Hint, Model
 from ..providers.base.errors import Dropped
 from ..providers.base.request import Band, ImageRequest, OutputFormat, Policy, Size
 from ..providers.base.response import Adaptation, AdaptationKind
-from . import sizes
+from . import pricing, sizes
 from .deployments import Deployment
 from .sizes import Choice
 
@@ -66,16 +66,22 @@ class Unmet:
 
 
 def _said(fact: Fact[Any]) -> str:
-    value = fact.value
-    if value is None:
-        said = "none"
-    elif hasattr(value, "model_dump"):
-        said = ", ".join(f"{name} {each}" for name, each in value.model_dump(exclude_defaults=True).items())
-    elif isinstance(value, tuple | list):
-        said = ", ".join(map(str, cast("list[object]", value)))
-    else:
-        said = str(value)
+    said = pricing.described(fact.value) if isinstance(fact.value, pricing.PRICES) else _words(fact.value)
     return f"{said} ({fact.note})" if fact.note else said
+
+
+def _words(value: object) -> str:
+    """A fact's value as a reader would write it."""
+    if value is None:
+        return "none"
+    if isinstance(value, Frozen):
+        value = value.model_dump(exclude_defaults=True)
+    if isinstance(value, dict):
+        members = cast("dict[str, object]", value)
+        return ", ".join(name if each is None else f"{name} {_words(each)}" for name, each in members.items())
+    if isinstance(value, tuple | list):
+        return ", ".join(map(_words, cast("list[object]", value)))
+    return str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +234,8 @@ def _requires(request: ImageRequest, model: Model) -> Unmet | None:
 
 def _prompt(request: ImageRequest, model: Model) -> Unmet | None:
     fact, most = model.max_prompt_characters, model.max_prompt_characters.value
+    if most != 0 and request.operation in {"generate", "edit"} and not (request.prompt.strip() or request.text):
+        return Unmet("prompt", "needs a prompt", fact)
     if most is None:
         return None
     plain = not (request.text or request.style or request.negative_prompt)
@@ -474,9 +482,14 @@ def _fit_format(work: _Fitting) -> None:
             sent = None
     if wanted is not None and (sent != wanted or not rule.selectable):
         work.convert_to = wanted
-        made = sent if sent and rule.selectable else rule.formats[0]
-        work.note("output_format", "emulated", wanted, made, "made in the vendor's format and converted here")
-        sent = sent if rule.selectable else None
+        if rule.selectable:
+            made = sent or rule.formats[0]
+            work.note("output_format", "emulated", wanted, made, "made in the vendor's format and converted here")
+        else:
+            reason = (
+                f"the vendor chooses the format, mostly {rule.formats[0]}: made into {wanted} here where it differs"
+            )
+            work.note("output_format", "emulated", wanted, None, reason)
     elif wanted is None and sent is not None:
         work.note("output_format", "emulated", "transparent background", sent, "a format that carries transparency")
     work.changes["output_format"] = sent if rule.selectable else None

@@ -98,7 +98,7 @@ class Ledger(Protocol):
     async def reopen_request(self, row: RequestRow, known: RequestRow) -> bool:
         """Write a new try of a request that failed, in the place of `known`.
 
-        False, and nothing is changed, when the row is no longer `known`: somebody else was first.
+        False, and nothing is changed, when the row there is no longer that try: somebody else was first.
         """
         ...
 
@@ -160,7 +160,7 @@ class MemoryLedger:
 
     async def reopen_request(self, row: RequestRow, known: RequestRow) -> bool:
         current = self._requests.get(known.id)
-        if current is None or (current.outcome, current.attempts) != (known.outcome, known.attempts):
+        if current is None or (current.outcome, current.created_at) != (known.outcome, known.created_at):
             return False
         self._requests[row.id] = row
         return True

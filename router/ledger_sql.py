@@ -247,7 +247,7 @@ class SqlLedger:
                 .where(
                     REQUESTS.c.id == known.id,
                     REQUESTS.c.outcome == known.outcome,
-                    REQUESTS.c.attempts == known.attempts,
+                    REQUESTS.c.created_at == known.created_at,
                 )
                 .values(_values(row))
             )

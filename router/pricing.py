@@ -25,6 +25,7 @@ from ..providers.base.capabilities import (
     NoPrice,
     OutputTokens,
     PatchTokens,
+    Price,
     RatioTable,
     TableTokens,
     TierTokens,
@@ -267,6 +268,27 @@ def _painted_megapixels(request: ImageRequest, model: Model) -> tuple[int, int, 
 def megapixels(size: Size) -> int:
     """Rounded up, at least one."""
     return max(1, math.ceil(size.pixels / MEGAPIXEL))
+
+
+PRICES = (TokenPrice, ImagePrice, MegapixelPrice, NoPrice, FreePrice)
+
+
+def described(price: Price) -> str:
+    """In words, for a reader: "$30 per million image tokens painted"."""
+    match price:
+        case TokenPrice(rates=rates):
+            known = rates.image_output
+            return f"${known:f} per million image tokens painted" if known is not None else "billed by tokens"
+        case ImagePrice(rows=rows):
+            low, high = min(row.usd for row in rows), max(row.usd for row in rows)
+            return f"${low:f} a picture" if low == high else f"${low:f} to ${high:f} a picture"
+        case MegapixelPrice():
+            return f"${price.first_usd:f} for the first megapixel, ${price.further_usd:f} for each further one"
+        case NoPrice():
+            return "none is published"
+        case FreePrice():
+            return "free: your own machine"
+    assert_never(price)
 
 
 # After

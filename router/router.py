@@ -16,9 +16,8 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 
-from .. import providers
 from ..providers.base.clock import Clock, DateClock
 from ..providers.base.errors import ConfigError
 from ..providers.base.request import (
@@ -33,17 +32,12 @@ from ..providers.base.request import (
     Size,
 )
 from ..providers.base.response import Decision, ImageResponse
-from ..providers.base.transport import OnPartial, Transport
-from . import checks, deployments, pipeline, settings
-from .catalog import Catalog, load_catalog
-from .checks import Findings
-from .deployments import Deployments
-from .health import Health
-from .ledger import Ledger, MemoryLedger, open_ledger
-from .limits import Limits
-from .pipeline import Given, House
-from .settings import Settings
-from .steps.dispatch import Means
+from .ledger import Ledger
+
+if TYPE_CHECKING:
+    from .checks import Findings
+    from .deployments import Deployments
+    from .pipeline import Given, House, OnPartial
 
 Picture = InputImage | bytes | Path | str
 """Bytes, a path, a data URL, or a picture that has been checked."""
@@ -86,29 +80,6 @@ class Fields(TypedDict, total=False):
     request_id: str | None
 
 
-class Loaded:
-    """A configuration, read, with everything that is found of it. Raises ConfigError for what cannot be read at all."""
-
-    def __init__(
-        self,
-        config: Path | None,
-        *,
-        environment: Mapping[str, str] | None = None,
-        simulator_url: str | None = None,
-        today: date,
-    ) -> None:
-        self.settings: Settings = settings.load(config)
-        self.catalog: Catalog = load_catalog()
-        if self.settings.catalogue is not None:
-            self.catalog = self.catalog.plus(load_catalog(self.settings.catalogue).models.values())
-        found = deployments.build(
-            self.settings, self.catalog, environment if environment is not None else settings.environment()
-        )
-        self.deployments: Deployments = found.simulated(simulator_url) if simulator_url is not None else found
-        self.rules = checks.compiled(self.settings)
-        self.findings: Findings = checks.check(self.settings, self.deployments, today)
-
-
 class Router:
     """Routes image requests. Use it as an async context manager, or `close` it.
 
@@ -128,8 +99,10 @@ class Router:
         environment: Mapping[str, str] | None = None,
         simulator_url: str | None = None,
     ) -> None:
+        from . import loading, pipeline  # pydantic and the catalogue: only who routes pays for them
+
         clock = clock or Clock()
-        loaded = Loaded(
+        loaded = loading.load(
             Path(config) if config is not None else None,
             environment=environment,
             simulator_url=simulator_url,
@@ -140,24 +113,9 @@ class Router:
         self.catalog = loaded.catalog
         self.settings = loaded.settings
         self.findings = loaded.findings
-        policy = loaded.settings.policy
-        self.ledger: Ledger = open_ledger(ledger) if isinstance(ledger, str | Path) else ledger or MemoryLedger()
-        means = Means(
-            transport=Transport(engine=policy.engine, clock=clock),
-            health=Health(policy.cooldown),
-            limits=Limits(),
-            ledger=self.ledger,
-            policy=policy,
-            clock=clock,
-        )
-        self._house = House(
-            rules=loaded.rules,
-            deployments=loaded.deployments,
-            policy=policy,
-            rules_hash=loaded.settings.rules_hash,
-            providers=providers.names(),
-            means=means,
-        )
+        self.ledger = loading.ledger_at(ledger)
+        self._pipeline = pipeline
+        self._house: House = loading.house(loaded, ledger=self.ledger, clock=clock)
 
     @property
     def deployments(self) -> Deployments:
@@ -173,7 +131,7 @@ class Router:
         Raises RequestError (mend the request), ModerationBlocked (refused), AlreadySent (its id was used),
         AllAttemptsFailed (with every attempt): all are EaselError.
         """
-        return await pipeline.run(self._house, given, on_partial=on_partial)
+        return await self._pipeline.run(self._house, given, on_partial=on_partial)
 
     async def generate(self, prompt: str, **fields: Unpack[Fields]) -> ImageResponse:
         """Paint a picture from words. Raises as `run` does."""
@@ -191,15 +149,16 @@ class Router:
         house = self._house
         if on is not None:
             house = replace(house, means=replace(house.means, clock=DateClock(on)))
-        return await pipeline.explain(house, given, keys=keys)
+        return await self._pipeline.explain(house, given, keys=keys)
 
     async def run_route_tests(self) -> Findings:
         """The `tests` of the configuration, each against the rules and the catalogue on its own day."""
+        from . import checks
 
         async def explain(given: Mapping[str, object], on: date | None) -> Decision:
             return await self.explain(given, on=on)
 
-        return Findings(await checks.run_tests(self.settings, explain), self.findings.notes)
+        return checks.Findings(await checks.run_tests(self.settings, explain), self.findings.notes)
 
     async def close(self) -> None:
         await self._house.means.transport.close()

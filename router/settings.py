@@ -276,6 +276,8 @@ class PolicySection(Frozen):
     cooldown: Cooldown = Cooldown()
     on_refusal: Outcome = "stop"
     on_unknown: Outcome = "fall_back"
+    max_unproven: Annotated[int, Field(ge=1)] = 2
+    """Candidates that may be paid for a picture that is not what was asked for; then the request fails."""
     warn_days_before_shutdown: Annotated[int, Field(ge=0)] = 30
     refuse_terms: tuple[str, ...] = ()
     """Prompts with any of these words are refused here, before any vendor sees them."""

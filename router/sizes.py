@@ -216,8 +216,11 @@ def _from_table(
     if size is not None:
         return _table_size(rule, size)
     misses: list[tuple[Field, str]] = []
-    ratio = str(aspect_ratio) if aspect_ratio is not None else None
-    if aspect_ratio is not None and ratio not in rule.ratios:
+    ratio: str | None = None
+    if aspect_ratio is not None:
+        # The vendor's 21:9 is 7:3 in lowest terms.
+        ratio = next((each for each in rule.ratios if AspectRatio.parse(each) == aspect_ratio), None)
+    if aspect_ratio is not None and ratio is None:
         nearest = min(rule.ratios, key=lambda each: abs(math.log(AspectRatio.parse(each).ratio / aspect_ratio.ratio)))
         misses.append(("aspect_ratio", f"it paints {_list(tuple(rule.ratios))}; the nearest is {nearest}"))
         ratio = nearest

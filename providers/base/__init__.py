@@ -8,12 +8,18 @@ fetch.py         pictures by address  images.py        pictures as bytes
 clock.py         the time             redact.py        what may be said aloud
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from . import errors, images
 from .adapter import Adapter, Call, Done, File, ImageBase64, ImageBytes, ImageUrl, LocalAdapter, Wait
-from .capabilities import Model
 from .reply import Event, Node, Reply
 from .request import AspectRatio, ImageRequest, InputImage, Size
 from .response import PartialImage, Usage
+
+if TYPE_CHECKING:
+    from .capabilities import Model
 
 __all__ = [
     "Adapter",
@@ -38,3 +44,12 @@ __all__ = [
     "errors",
     "images",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """`Model` is read when it is first asked for: pydantic comes with it, and adapters name it in signatures only."""
+    if name == "Model":
+        from .capabilities import Model
+
+        return Model
+    raise AttributeError(name)

@@ -11,13 +11,15 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from .capabilities import Model
 from .errors import ConfigError, InvalidRequest, Problem, ProviderError, RateLimited, for_status
 from .reply import Event, Node, Reply
 from .request import ImageRequest, InputImage
 from .response import PartialImage, Usage
+
+if TYPE_CHECKING:
+    from .capabilities import Model  # pydantic with it: a tenth of a second that only the router's own start pays
 
 Method = Literal["GET", "POST"]
 

@@ -5,20 +5,28 @@ Nothing else in Easel opens a connection to a vendor. Neither engine retries, fo
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, cast
+from urllib.parse import urlsplit
 
 from .errors import ConnectFailed, OutcomeUnknown
 
 if TYPE_CHECKING:
     import httpx
     from pyreqwest.client import Client
+    from pyreqwest.exceptions import PyreqwestError
 
 CONNECT_SECONDS = 10.0
 EngineName = Literal["pyreqwest", "httpx"]
+PLACE = re.compile(r"(?:[A-Za-z0-9._\-]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?")
+CONNECTING = "client error (Connect)"
+"""hyper's word for a connection that was never made. pyreqwest 0.15 also says ConnectError when the vendor hangs up on
+a call that was sent, or when the call's own time is up: those may have been billed."""
+FOR_URL = re.compile(r"\s*for url \(.*\)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,10 @@ class Engine(Protocol):
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> AbstractAsyncContextManager[Answer]:
-        """Raises ConnectFailed when nothing was sent, OutcomeUnknown when it was and the answer broke off."""
+        """Raises ConnectFailed when nothing was sent, OutcomeUnknown when it was and the answer broke off.
+
+        Neither says more of the address than its host: the rest may be a secret.
+        """
         ...
 
     async def close(self) -> None: ...
@@ -66,11 +77,12 @@ class Pyreqwest:
     ) -> AsyncGenerator[Answer]:
         from pyreqwest.exceptions import BuilderError, ConnectError, ConnectTimeoutError, PyreqwestError
 
+        _check(url, headers)
         try:
             builder = self._open().request(method, url).headers(dict(headers))
             request = (builder if body is None else builder.body_bytes(body)).build_streamed()
-        except BuilderError as error:
-            raise ConnectFailed(f"not a usable address or header: {error}") from error
+        except (BuilderError, ValueError) as error:
+            raise _unsendable("the address or a header is not usable") from error
         try:
             async with request as response:
                 reader = response.body_reader
@@ -81,10 +93,10 @@ class Pyreqwest:
 
                 names = {name.lower(): value for name, value in response.headers.items()}
                 yield Answer(response.status, names, chunks())
-        except (ConnectError, ConnectTimeoutError) as error:
-            raise ConnectFailed(f"cannot connect: {_reason(error)}") from error
         except PyreqwestError as error:
-            raise OutcomeUnknown(f"the connection broke off: {_reason(error)}") from error
+            if isinstance(error, ConnectError | ConnectTimeoutError) and CONNECTING in _causes(error):
+                raise ConnectFailed(f"cannot connect: {_root_cause(error)}") from error
+            raise OutcomeUnknown(f"the connection broke off: {_root_cause(error)}") from error
 
     async def close(self) -> None:
         if self._client is not None:
@@ -100,9 +112,12 @@ class Httpx:
 
     def _open(self) -> httpx.AsyncClient:
         if self._client is None:
+            from http.cookiejar import CookieJar, DefaultCookiePolicy
+
             import httpx
 
             self._client = httpx.AsyncClient(
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
                 follow_redirects=False,
@@ -115,6 +130,7 @@ class Httpx:
     ) -> AsyncGenerator[Answer]:
         import httpx
 
+        _check(url, headers)
         try:
             async with self._open().stream(method, url, headers=dict(headers), content=body) as response:
                 names = {name.lower(): value for name, value in response.headers.items()}
@@ -130,8 +146,56 @@ class Httpx:
             self._client = None
 
 
+def _check(url: str, headers: Mapping[str, str]) -> None:
+    """What the engines would refuse each in its own way, or read each in its own way. Raises ConnectFailed."""
+    try:
+        scheme, host, _ = origin(url)
+    except ValueError as error:
+        raise _unsendable(f"not an address: {error}") from error
+    if scheme not in {"http", "https"} or not host:
+        raise _unsendable(f"not an http address: {scheme or 'no scheme'}, {host or 'no host'}")
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise _unsendable(f"header {name!r} has a character that cannot be sent; was the key copied whole?")
+
+
+def _unsendable(message: str) -> ConnectFailed:
+    """Nothing was sent, and trying again would not help."""
+    failed = ConnectFailed(message)
+    failed.retry = False
+    return failed
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port: what must be equal for two addresses to be the same place.
+
+    Raises ValueError for an address that two readers could take for two places: `http://a\\@b/` is on b for one, on a
+    for another. Names beyond ASCII are refused in their own letters; their encoded form (xn--…) is fine.
+    """
+    parts = urlsplit(url)
+    place = url.partition("://")[2].partition("/")[0].partition("?")[0].partition("#")[0]
+    if not PLACE.fullmatch(place):
+        raise ValueError("its host is not plain")
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or default
+
+
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
+
+
+def _causes(error: PyreqwestError) -> tuple[str, ...]:
+    """From the outermost to the innermost."""
+    details: object = error.args[1] if len(error.args) > 1 else None
+    causes: object = cast("dict[str, object]", details).get("causes") if isinstance(details, dict) else None
+    found = cast("list[dict[str, object]]", causes) if isinstance(causes, list) else []
+    return tuple(str(each.get("message", "")) for each in found)
+
+
+def _root_cause(error: PyreqwestError) -> str:
+    """Its innermost cause: the outer ones repeat the whole address."""
+    message = (*(str(each) for each in error.args[:1]), *_causes(error))[-1:]
+    return FOR_URL.sub("", "".join(message)) or type(error).__name__
 
 
 def make(name: EngineName) -> Engine:

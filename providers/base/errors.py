@@ -121,7 +121,9 @@ class OverBudget(NoModelCan):
 class AlreadySent(EaselError):
     """This request id was used before, and sending it again could pay twice."""
 
-    def __init__(self, request_id: str, attempts: tuple[str, ...], why: str = "was sent, and its outcome is unknown") -> None:
+    def __init__(
+        self, request_id: str, attempts: tuple[str, ...], why: str = "was sent, and its outcome is unknown"
+    ) -> None:
         self.request_id = request_id
         self.attempts = attempts
         tried = f" ({', '.join(attempts)})" if attempts else ""
@@ -145,12 +147,15 @@ class AllAttemptsFailed(EaselError):
         *,
         images: tuple[OutputImage, ...] = (),
         spent_usd: Decimal = Decimal(0),
+        at_risk_usd: Decimal = Decimal(0),
     ) -> None:
         self.attempts = attempts
         self.images = images
         """Pictures that came and were paid for, but are not what was asked for."""
         self.spent_usd = spent_usd
         """What the attempts are known to have cost, in US dollars."""
+        self.at_risk_usd = at_risk_usd
+        """The most that attempts may have cost of which that is not known."""
         lines = [reason]
         lines += [f"  {each.deployment}: {each.outcome}: {each.error or ''}".rstrip(": ") for each in attempts]
         super().__init__("\n".join(lines))

@@ -8,12 +8,14 @@ the simulator may hand out addresses on itself.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from ssl import SSLContext
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from . import images
-from .engine import Engine
+from .engine import Engine, origin
 from .errors import ConnectFailed, OutcomeUnknown, PictureLost
 
 if TYPE_CHECKING:
@@ -21,21 +23,41 @@ if TYPE_CHECKING:
 
 MAX_PICTURE_BYTES = 100_000_000
 MAX_REDIRECTS = 3
+NAT64 = IPv6Network("64:ff9b::/96")
+MayReach = Callable[[IPv4Address | IPv6Address, int], bool]
 
 
-def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port: what must be equal for two addresses to be the same place."""
-    parts = urlsplit(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or default
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """May anybody's address lead there? Also asked of the older address that an IPv6 one may hold."""
+    if isinstance(address, IPv6Address):
+        held = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+        if address in NAT64:
+            held = IPv4Address(address.packed[-4:])
+        if address.is_site_local or (held is not None and not is_public(held)):
+            return False
+    return address.is_global and not address.is_multicast
+
+
+def _is_public_at_any_port(address: IPv4Address | IPv6Address, _port: int) -> bool:
+    return is_public(address)
 
 
 class Fetcher:
     """Fetches pictures. `engine` serves the deployment's own origin; a guarded client everything else."""
 
-    def __init__(self, engine: Engine, *, max_bytes: int = MAX_PICTURE_BYTES) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        max_bytes: int = MAX_PICTURE_BYTES,
+        may_reach: MayReach | None = None,
+        tls: SSLContext | None = None,
+    ) -> None:
+        """`may_reach` answers for an address and a port; None: public ones. `tls` None trusts the usual roots."""
         self._engine = engine
         self._max_bytes = max_bytes
+        self._may_reach: MayReach = may_reach or _is_public_at_any_port
+        self._tls = tls
         self._guarded: httpx.AsyncClient | None = None
 
     async def fetch(self, url: str, *, own_origin: str | None = None) -> bytes:
@@ -63,7 +85,7 @@ class Fetcher:
             raise PictureLost(f"{_where(url)}: {error}") from error
 
     async def _from_public_host(self, url: str) -> bytes:
-        if urlsplit(url).scheme != "https":
+        if origin(url)[0] != "https":
             raise PictureLost(f"{_where(url)}: only https addresses are fetched")
         import httpx
 
@@ -75,7 +97,9 @@ class Fetcher:
                     raise PictureLost(f"{_where(url)} answered {response.status_code}", status=response.status_code)
                 return await self._collect(url, response.aiter_bytes().__aiter__())
         except httpx.HTTPError as error:  # SSRFProtectionError is one of these
-            raise PictureLost(f"{_where(url)}: {error or type(error).__name__}") from error
+            raise PictureLost(f"{_where(url)}: {str(error) or type(error).__name__}") from error
+        except httpx.InvalidURL as error:
+            raise PictureLost(f"{_where(url)}: not an address") from error
 
     async def _collect(self, url: str, chunks: AsyncIterator[bytes]) -> bytes:
         whole = bytearray()
@@ -95,8 +119,14 @@ class Fetcher:
                 follow_redirects=True,
                 max_redirects=MAX_REDIRECTS,
                 trust_env=False,
+                verify=self._tls or True,
             )
-            self._guarded = httpx_ssrf_protection(client)
+            may_reach = self._may_reach
+            self._guarded = httpx_ssrf_protection(
+                client,
+                check_globally_reachable=False,
+                custom_validator=lambda _, address, port: may_reach(address, port),
+            )
         return self._guarded
 
     async def close(self) -> None:

@@ -17,7 +17,7 @@ from . import images
 from .adapter import Adapter, AnyAdapter, Call, Done, ImageBase64, ImageBytes, ImageUrl, LocalAdapter, Wait
 from .capabilities import Model
 from .clock import Clock
-from .engine import Answer, EngineName, make
+from .engine import Answer, EngineName, make, origin
 from .errors import (
     BadReply,
     ConnectFailed,
@@ -28,7 +28,7 @@ from .errors import (
     ProviderUnavailable,
     RateLimited,
 )
-from .fetch import Fetcher, origin
+from .fetch import Fetcher
 from .redact import redact
 from .reply import Event, Reply
 from .request import ImageRequest
@@ -37,6 +37,7 @@ from .response import USAGE_FIELDS, PartialImage, Usage
 MAX_BODY_BYTES = 300_000_000
 MAX_ERROR_BYTES = 1_000_000
 LONGEST_POLL_SECONDS = 10.0
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 USER_AGENT = "easel-images"
 
 OnPartial = Callable[[PartialImage], None]
@@ -72,7 +73,7 @@ class Transport:
         self.engine = make(engine)
         self._fetcher = Fetcher(self.engine)
         self.clock = clock or Clock()
-        self._max_body_bytes = max_body_bytes
+        self.max_body_bytes = max_body_bytes
 
     async def close(self) -> None:
         await self._fetcher.close()
@@ -153,7 +154,7 @@ class Transport:
 
     async def collect(self, answer: Answer) -> bytes:
         """The whole body, up to the limit."""
-        limit = self._max_body_bytes if answer.status < 400 else MAX_ERROR_BYTES
+        limit = self.max_body_bytes if answer.status < 400 else MAX_ERROR_BYTES
         chunks: list[bytes] = []
         size = 0
         async for chunk in answer.chunks:
@@ -225,7 +226,7 @@ class _Journey:
         return reduce(Done.plus, finished) if reply is None else self._read(reply)
 
     async def _stream(self, answer: Answer, finished: list[Done]) -> None:
-        async for event in events(answer.chunks):
+        async for event in events(answer.chunks, max_bytes=self._transport.max_body_bytes):
             match self._adapter.read_event(event, self._model):
                 case PartialImage() as partial:
                     if self._on_partial is not None:
@@ -270,7 +271,7 @@ class _Journey:
 
     def _address(self, url: str) -> str:
         """A path goes below the base URL. A whole URL must be a place that may be sent the key."""
-        if url.startswith("/"):
+        if url.startswith("/") and not url.startswith("//"):
             return self._adapter.base_url + url
         try:
             parts, place = urlsplit(url), origin(url)
@@ -311,37 +312,51 @@ def _filled(usage: Usage, earlier: Usage) -> Usage:
     return replace(earlier, **known)
 
 
-async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+async def events(chunks: AsyncIterator[bytes], *, max_bytes: int = MAX_BODY_BYTES) -> AsyncIterator[Event]:
     """Server-sent events out of a body's pieces (html.spec.whatwg.org, 9.2.6). `[DONE]` and comments are passed over.
 
-    Lines are put together once they are whole, so a picture that comes in many pieces is not copied for each.
+    `max_bytes` is for one event. Lines are put together once they are whole, so a picture that comes in many pieces is
+    not copied for each. A line ends with LF or CRLF; a lone CR, which no vendor sends, does not end one.
     """
-    name, data = "", list[str]()
-    async for line in _lines(chunks):
+    name, data, size = "", list[str](), 0
+    async for line in _lines(chunks, max_bytes):
         if not line:
             if data and data != ["[DONE]"]:
                 yield Event(name or "message", "\n".join(data))
-            name, data = "", []
-        elif line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
-        elif line.startswith("event:"):
-            name = line[6:].strip()
+            name, data, size = "", [], 0
+            continue
+        field, _, value = line.partition(":")
+        if field == "data":
+            size += len(value)
+            if size > max_bytes:
+                raise BadReply(f"one event is longer than {max_bytes:,} bytes")
+            data.append(value.removeprefix(" "))
+        elif field == "event":
+            name = value.strip()
     if data and data != ["[DONE]"]:
         raise OutcomeUnknown("the stream broke off within an event")
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+async def _lines(chunks: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[str]:
     pending: list[bytes] = []
     size = 0
+    first = True
+
+    def whole() -> str:
+        nonlocal first
+        line = b"".join(pending).removesuffix(b"\r")
+        if first:
+            line, first = line.removeprefix(BYTE_ORDER_MARK), False
+        return line.decode("utf-8", "replace")
+
     async for chunk in chunks:
-        head, newline, rest = chunk.partition(b"\n")
+        head, *rest = chunk.split(b"\n")
         pending.append(head)
         size += len(head)
-        if size > MAX_BODY_BYTES:
-            raise BadReply(f"one event is longer than {MAX_BODY_BYTES:,} bytes")
-        while newline:
-            yield b"".join(pending).rstrip(b"\r").decode("utf-8", "replace")
-            head, newline, rest = rest.partition(b"\n")
-            pending, size = [head], len(head)
-    if pending and any(pending):
-        yield b"".join(pending).rstrip(b"\r").decode("utf-8", "replace")
+        if size > max_bytes:
+            raise BadReply(f"one event is longer than {max_bytes:,} bytes")
+        for following in rest:
+            yield whole()
+            pending, size = [following], len(following)
+    if any(pending):
+        yield whole()

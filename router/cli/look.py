@@ -26,10 +26,11 @@ from ...providers.base.capabilities import (
 from ...providers.base.clock import Clock, DateClock
 from ...providers.base.errors import ConfigError, Problem
 from ...providers.base.request import ImageRequest, Need, Operation, OutputFormat, Size
-from .. import contract, pricing, settings
+from .. import contract, loading, pricing, settings
 from ..catalog import Catalog, load_catalog
 from ..document import did_you_mean
-from ..router import Loaded, Router
+from ..loading import Loaded
+from ..router import Router
 from . import door, report, show
 
 SQUARE = Size(1024, 1024)
@@ -44,7 +45,7 @@ def check(config: Path | None, on: date | None) -> int:
     clock = DateClock(on) if on is not None else Clock()
     console = door.stdout()
     try:
-        loaded = Loaded(config, today=clock.today())
+        loaded = loading.load(config, today=clock.today())
     except ConfigError as error:
         return _problems(error.problems)
     for note in loaded.findings.notes:

@@ -74,6 +74,7 @@ async def dispatch(
     """
     tour = _Tour(request, means, prove, deadline, attempts_before, on_partial)
     first: ProviderError | None = None
+    unproven = 0
     for planned in plan:
         result = await tour.visit(planned)
         if isinstance(result, Delivery):
@@ -84,6 +85,10 @@ async def dispatch(
                 result.attempts = tuple(tour.attempts)
                 raise result
             raise tour.failed(f"stopped after {planned.name}: {result}") from first
+        unproven += isinstance(result, ProofFailed)
+        if unproven >= means.policy.max_unproven:
+            reason = f"{unproven} candidates were paid for pictures that are not what was asked for"
+            raise tour.failed(reason) from first
         if tour.remaining() <= 0:
             raise tour.failed("the deadline has passed") from first
     if isinstance(first, ModerationBlocked) and not tour.came:
@@ -138,7 +143,11 @@ class _Tour:
 
     def failed(self, reason: str) -> AllAttemptsFailed:
         return AllAttemptsFailed(
-            tuple(self.attempts), reason, images=tuple(self.came), spent_usd=self.spending.known_usd
+            tuple(self.attempts),
+            reason,
+            images=tuple(self.came),
+            spent_usd=self.spending.known_usd,
+            at_risk_usd=self.spending.at_risk_usd,
         )
 
     async def visit(self, planned: Planned) -> Delivery | ProviderError:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 from ...providers.base.clock import Clock
 from ...providers.base.errors import AllAttemptsFailed, AlreadySent, EaselError, LedgerFailed, ModerationBlocked
@@ -37,8 +38,9 @@ async def open_request(
         raise AlreadySent(row.id, described)
     if known.outcome == UNDER_WAY and clock.now() < known.created_at + timedelta(seconds=deadline_seconds):
         raise AlreadySent(row.id, described, "is under way")
-    row = replace(row, created_at=known.created_at, attempts=len(attempts))
-    await ledger.close_request(row)
+    row = replace(row, attempts=len(attempts))
+    if not await ledger.reopen_request(row, known):
+        raise AlreadySent(row.id, described, "is under way")
     return row
 
 
@@ -98,6 +100,7 @@ async def close_failed(row: RequestRow, error: BaseException, ledger: Ledger, *,
         row,
         outcome=outcome,
         cost_usd=error.spent_usd if isinstance(error, AllAttemptsFailed) else None,
+        at_risk_usd=error.at_risk_usd if isinstance(error, AllAttemptsFailed) else Decimal(0),
         attempts=row.attempts + len(attempts),
         latency_seconds=latency_seconds,
         error=type(error).__name__ if not isinstance(error, EaselError) else str(error)[:500],

@@ -29,7 +29,6 @@ MAX_METADATA_CHARACTERS = 2_000
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:\-]{1,200}")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 NEEDS_SOURCE = frozenset({"edit", "variation", "upscale", "remove_background", "vectorize"})
-NEEDS_PROMPT = frozenset({"generate", "edit"})
 
 
 async def validate(request: ImageRequest, *, providers: Collection[str]) -> ImageRequest:
@@ -55,7 +54,8 @@ def _wrong(field: str, message: str) -> RequestError:
 
 
 def _prompt(request: ImageRequest) -> None:
-    if request.operation in NEEDS_PROMPT and not (request.prompt.strip() or request.text):
+    # An edit without words is for tools such as an eraser: the contract knows which.
+    if request.operation == "generate" and not (request.prompt.strip() or request.text):
         raise _wrong("prompt", "is empty; say what to paint")
     if len(request.prompt) > MAX_PROMPT_CHARACTERS:
         raise _wrong("prompt", f"has {len(request.prompt):,} characters; at most {MAX_PROMPT_CHARACTERS:,} are taken")

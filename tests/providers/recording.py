@@ -290,10 +290,10 @@ class Recording(Strict):
         if self.outcome.error is not None:
             kind: type[ProviderError] = getattr(errors, self.outcome.error["kind"])
             error = dict(self.outcome.error)
-            for name, default in (("billed", kind.billed), ("stage", "unknown")):
-                if error.get(name) == default:
-                    del error[name]
-            return _present(error)
+            if error.get("stage") == "unknown":
+                del error["stage"]
+            billed = error.pop("billed", kind.billed)
+            return _present(error) if billed == kind.billed else {**_present(error), "billed": billed}
         done = dict(self.outcome.done or {})
         done["usage"] = _present({name: _number(value) for name, value in done.get("usage", {}).items()})
         done["images"] = [_present(each) for each in done.get("images", [])]

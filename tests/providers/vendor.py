@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from types import TracebackType
 from typing import Literal, Self
 
@@ -99,7 +98,7 @@ class Vendor:
         if scripted.fault == "drop":
             raise ConnectionError
         headers = {**scripted.headers, "content-length": str(len(scripted.body))}
-        head = f"HTTP/1.1 {scripted.status} {HTTPStatus(scripted.status).phrase}\r\n"
+        head = f"HTTP/1.1 {scripted.status} Scripted\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
         body = scripted.body[: len(scripted.body) // 2] if scripted.fault == "cut" else scripted.body
         writer.write(head.encode() + body)

@@ -413,7 +413,7 @@ def test_a_mistake_in_the_defaults_is_told_once_and_there(tmp_path: Path) -> Non
     with pytest.raises(ConfigError) as error:
         load_catalog(tmp_path)
     (problem,) = error.value.problems
-    assert (problem.line, problem.column) == (23, 3)
+    assert (problem.line, problem.column) == (24, 3)
     assert "did you mean 'batch_multiplier'?" in str(problem)
 
 
