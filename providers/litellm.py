@@ -92,8 +92,6 @@ class LiteLLM(LocalAdapter):
             **kept,
             **options,
         }
-        if "response_format" in vendor.fields:
-            arguments.setdefault("response_format", "b64_json")
         if edits:
             arguments["image"] = [each.data for each in request.input_images]
             if request.mask is not None:
@@ -130,32 +128,27 @@ def _library() -> Any:
 
 
 def _vendor(library: Any, model: Model, *, edits: bool) -> Vendor:
-    """Raises InvalidRequest when litellm does not know the vendor, or does not edit with it."""
-    utils, manager = library.utils, library.utils.ProviderConfigManager
+    """Raises InvalidRequest when litellm does not know the vendor, or does not edit with it. Nothing is sent."""
+    manager = library.utils.ProviderConfigManager
+    find = manager.get_provider_image_edit_config if edits else manager.get_provider_image_generation_config
     try:
         model_id, name, _, _ = library.get_llm_provider(model=model.wire)
-    except library.exceptions.BadRequestError as error:
+        config = find(model=model_id, provider=library.LlmProviders(name))
+    except Exception as error:
         message = f"litellm knows no vendor of {model.wire!r}; its names start with the vendor's, such as openai/"
         raise errors.InvalidRequest(message) from error
-    provider = library.LlmProviders(name)
-    if edits:
-        config = manager.get_provider_image_edit_config(model=model_id, provider=provider)
-        if config is None:
-            raise errors.InvalidRequest(f"litellm cannot edit pictures with {name}")
-        mapping = importlib.import_module("litellm.images.utils").ImageEditRequestUtils.get_optional_params_image_edit
+    if edits and config is None:
+        raise errors.InvalidRequest(f"litellm cannot edit pictures with {name}")
+    utils = importlib.import_module("litellm.images.utils").ImageEditRequestUtils if edits else library.utils
 
-        def mapped(given: Mapping[str, object]) -> object:
-            return mapping(
+    def mapped(given: Mapping[str, object]) -> object:
+        if edits:
+            return utils.get_optional_params_image_edit(
                 model=model_id, image_edit_provider_config=config, image_edit_optional_params=given, drop_params=False
             )
-
-    else:
-        config = manager.get_provider_image_generation_config(model=model_id, provider=provider)
-
-        def mapped(given: Mapping[str, object]) -> object:
-            return utils.get_optional_params_image_gen(
-                model=model_id, custom_llm_provider=name, provider_config=config, drop_params=False, **given
-            )
+        return utils.get_optional_params_image_gen(
+            model=model_id, custom_llm_provider=name, provider_config=config, drop_params=False, **given
+        )
 
     fields = frozenset(cast("list[str]", config.get_supported_openai_params(model_id))) if config else PLAIN_FIELDS
     return Vendor(name, fields, mapped)
@@ -302,13 +295,14 @@ def _from_answer(answered: httpx.Response, *, refused: bool) -> errors.ProviderE
         answered.status_code, {name.lower(): value for name, value in answered.headers.items()}, _body(answered)
     )
     body = reply.error_json()
-    codes = set(_codes(body)) if body else set[str]()
-    code = next(iter(sorted(codes & (REFUSED | OUT_OF_CREDIT))), None) or next(iter(sorted(codes)), None)
+    codes = list(_codes(body)) if body else []
+    telling = [each for each in codes if each in REFUSED | OUT_OF_CREDIT]
+    code = next(iter(telling or codes), None)
     request_id = reply.headers.get("x-request-id")
     message = (_message(body) if body else None) or f"HTTP {reply.status}"
-    if refused or codes & REFUSED:
+    if refused or code in REFUSED:
         return errors.ModerationBlocked(message, status=reply.status, code=code, request_id=request_id)
-    kind = errors.QuotaExhausted if codes & OUT_OF_CREDIT else errors.for_status(reply.status)
+    kind = errors.QuotaExhausted if code in OUT_OF_CREDIT else errors.for_status(reply.status)
     return kind(
         message,
         status=reply.status,

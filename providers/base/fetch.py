@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_PICTURE_BYTES = 100_000_000
 MAX_REDIRECTS = 3
+OWN_ORIGIN_SECONDS = 600.0
+"""The last resort; callers have deadlines of their own."""
 NAT64 = IPv6Network("64:ff9b::/96")
 MayReach = Callable[[IPv4Address | IPv6Address, int], bool]
 
@@ -77,7 +79,7 @@ class Fetcher:
 
     async def _from_own_origin(self, url: str) -> bytes:
         try:
-            async with self._engine.send("GET", url, {}, None) as answer:
+            async with self._engine.send("GET", url, {}, None, timeout_seconds=OWN_ORIGIN_SECONDS) as answer:
                 if answer.status != 200:
                     raise PictureLost(f"{_where(url)} answered {answer.status}", status=answer.status)
                 return await self._collect(url, answer.chunks.__aiter__())
@@ -91,8 +93,6 @@ class Fetcher:
 
         try:
             async with self._client().stream("GET", url) as response:
-                if response.url.scheme != "https":
-                    raise PictureLost(f"{_where(url)} redirects away from https")
                 if response.status_code != 200:
                     raise PictureLost(f"{_where(url)} answered {response.status_code}", status=response.status_code)
                 return await self._collect(url, response.aiter_bytes().__aiter__())
@@ -114,7 +114,13 @@ class Fetcher:
             import httpx
             from httpx_secure import httpx_ssrf_protection
 
+            async def only_https(request: httpx.Request) -> None:
+                """Asked before each request, redirected ones included."""
+                if request.url.scheme != "https":
+                    raise httpx.UnsupportedProtocol("it redirects away from https")
+
             client = httpx.AsyncClient(
+                event_hooks={"request": [only_https]},
                 timeout=httpx.Timeout(60, connect=10),
                 follow_redirects=True,
                 max_redirects=MAX_REDIRECTS,

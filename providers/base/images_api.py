@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import ClassVar, cast
 
 from . import images
-from .adapter import Adapter, Call, Done, File, ImageBase64, ImageBytes, ImageUrl, Picture
+from .adapter import Adapter, Call, Done, File, ImageBase64, ImageUrl, Picture
 from .capabilities import Model
 from .errors import (
     AuthenticationFailed,
@@ -228,10 +228,10 @@ def picture(item: Node) -> Picture:
         raise BadReply("neither b64_json nor url", path=item.path)
     if not url.startswith(images.DATA_URL_PREFIX):
         return ImageUrl(url, revised_prompt)
-    try:
-        return ImageBytes(images.from_data_url(url), revised_prompt)
-    except images.NotAPicture as error:
-        raise BadReply(str(error), path=f"{item.path}.url") from error
+    head, _, encoded = url.partition(",")
+    if not head.endswith(";base64"):
+        raise BadReply("a data URL that is not base64", path=f"{item.path}.url")
+    return ImageBase64(encoded, revised_prompt)
 
 
 def preview(body: Node) -> PartialImage | None:

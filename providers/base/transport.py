@@ -37,6 +37,8 @@ from .response import USAGE_FIELDS, PartialImage, Usage
 MAX_BODY_BYTES = 300_000_000
 MAX_ERROR_BYTES = 1_000_000
 LONGEST_POLL_SECONDS = 10.0
+LAST_RESORT_SECONDS = 1.0
+"""After the deadline the engine closes by itself what cancelling has not closed."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 USER_AGENT = "easel-images"
 
@@ -212,7 +214,13 @@ class _Journey:
         finished: list[Done] = []
         reply: Reply | None = None
         try:
-            async with self._transport.engine.send(call.method, url, self._headers_for(url, call), call.body) as answer:
+            async with self._transport.engine.send(
+                call.method,
+                url,
+                self._headers_for(url, call),
+                call.body,
+                timeout_seconds=self._remaining() + LAST_RESORT_SECONDS,
+            ) as answer:
                 self._note_request_id(answer)
                 if call.stream and _is_stream(answer):
                     await self._stream(answer, finished)

@@ -346,10 +346,10 @@ def draw(name: str, how: JSON) -> bytes:
     formats = {"png", "jpeg", "webp", "gif"} & how.keys()
     assert len(formats) == 1, f"picture {name}: give one of png, jpeg, webp, gif"
     file_format = formats.pop()
-    unknown = how.keys() - {file_format, "alpha", "hole", "white", "black"}
+    unknown = how.keys() - {file_format, "alpha", "hole", "white", "black", "like"}
     assert not unknown, f"picture {name}: unknown {unknown}"
     size = Size.parse(how[file_format])
-    red, green, blue = zlib.crc32(name.encode()).to_bytes(4, "big")[:3]
+    red, green, blue = zlib.crc32(how.get("like", name).encode()).to_bytes(4, "big")[:3]
     if "white" in how or "black" in how:
         within, around = (255, 0) if "white" in how else (0, 255)
         picture = Image.new("L", (size.width, size.height), around)
