@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import cast
+from typing import ClassVar, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from .base import Adapter, Call, Done, ImageRequest, ImageUrl, Model, Node, Reply, Usage, Wait, errors, images
@@ -36,6 +36,18 @@ BINARY_MASK = ("flux-tools/erase-",)
 class BlackForestLabs(Adapter):
     name = "bfl"
     default_base_url = "https://api.bfl.ai"
+    wire: ClassVar[Mapping[str, str]] = {
+        "aspect_ratio": "aspect_ratio",
+        "height": "size",
+        "images": "images",
+        "mask": "mask",
+        "output_format": "output_format",
+        "prompt": "prompt",
+        "resolution": "resolution",
+        "seed": "seed",
+        "width": "size",
+        **dict.fromkeys(("image", "input_image", *(f"input_image_{place}" for place in range(2, 9))), "images"),
+    }
     key_hosts = (".bfl.ai",)  # jobs are polled at the region that took them: api.eu.bfl.ai, api.us.bfl.ai, …
 
     def auth(self, key: str) -> dict[str, str]:

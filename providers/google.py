@@ -5,7 +5,7 @@ Sources: the types of google-genai 3.4.0 and ai.google.dev/gemini-api/docs, read
 `provider_options: {google: …}` takes the API's own names, in camel case. Names that belong to the request itself
 (`safetySettings`, `tools`, `systemInstruction`, …, see `REQUEST_FIELDS`) go there; every other name is a field of
 `generationConfig` (`temperature`, `thinkingConfig`, `responseModalities`, …). Objects are merged with what the request
-says, so that `imageConfig: {personGeneration: ALLOW_NONE}` keeps the aspect ratio; the option wins where both speak.
+says, so that a `generationConfig` keeps the seed; the option wins where both speak.
 
 A refusal is an HTTP 200 here: a blocked prompt has no candidates, a blocked picture has a finish reason.
 """
@@ -88,6 +88,13 @@ RETRY_INFO = "google.rpc.RetryInfo"
 class Google(Adapter):
     name = "google"
     default_base_url = "https://generativelanguage.googleapis.com/v1beta"
+    wire: ClassVar[Mapping[str, str]] = {
+        "candidateCount": "n",
+        "contents": "prompt",
+        "generationConfig": "aspect_ratio",
+        "imageConfig": "aspect_ratio",
+        "seed": "seed",
+    }
     codes: ClassVar[Mapping[str, type[errors.ProviderError]]] = {
         "API_KEY_INVALID": errors.AuthenticationFailed,  # with status 400
         "BILLING_DISABLED": errors.QuotaExhausted,
@@ -133,11 +140,12 @@ class Google(Adapter):
         pictures = [ImageBase64(data.text) for each in candidates for data in _pictures(each)]
         if not pictures:
             raise _without_picture(reasons)
-        snapshot = answer.get("modelVersion")
+        snapshot, identifier = answer.get("modelVersion"), answer.get("responseId")
         return Done(
             images=list(pictures),
             usage=_usage(answer.get("usageMetadata"), len(pictures)),
             model_snapshot=snapshot.text if snapshot else None,
+            request_id=identifier.text if identifier else None,
             warnings=tuple(f"Google stopped early: {reason}" for reason in reasons if reason not in FINISHED),
         )
 

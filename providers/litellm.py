@@ -19,9 +19,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, cast
-
-import httpx
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from .base import (
     Done,
@@ -37,6 +35,9 @@ from .base import (
     errors,
     images,
 )
+
+if TYPE_CHECKING:
+    import httpx
 
 PLAIN_FIELDS = frozenset({"n", "quality", "response_format", "size", "style", "user"})
 """What litellm passes on where it has no description of a vendor."""
@@ -264,6 +265,8 @@ def _translated(error: Exception) -> errors.ProviderError:
     """By what lies beneath: litellm calls a cut connection, a refused one and its own bugs an InternalServerError."""
     message = str(error)
     exceptions = _library().exceptions
+    import httpx  # litellm sends with it, and raises its errors
+
     beneath = list(_chain(error))
     answered = next((each.response for each in reversed(beneath) if isinstance(each, httpx.HTTPStatusError)), None)
     if answered is not None:
@@ -313,6 +316,8 @@ def _from_answer(answered: httpx.Response, *, refused: bool) -> errors.ProviderE
 
 
 def _body(answered: httpx.Response) -> bytes:
+    import httpx
+
     try:
         return answered.content
     except httpx.ResponseNotRead:

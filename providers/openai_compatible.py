@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from .base import Call, ImageRequest, Model, Node, Usage, images
 from .base.errors import ConfigError, Problem
@@ -45,6 +46,15 @@ class OpenAICompatible(ImagesApi):
 
     name = "openai_compatible"
     settings = frozenset({"engine", "response_format"})
+    wire: ClassVar[Mapping[str, str]] = {
+        **ImagesApi.wire,
+        "files": "images",
+        "mask_image": "mask",
+        "negative_prompt": "negative_prompt",
+        "ref_images": "references",
+        "seed": "seed",
+        "style": "style",
+    }
     needs_key = False
 
     def __init__(self, *, base_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, cast
 
+from .. import providers
 from ..providers.base.capabilities import Fact, Frozen, Hint, Model
 from ..providers.base.errors import Dropped
 from ..providers.base.request import Band, ImageRequest, OutputFormat, Policy, Size
@@ -37,10 +38,11 @@ VENDOR_WORDS: Mapping[str, Band] = {
 """Vendors' quality words as bands, for models that do not have the word."""
 CONVERTIBLE: tuple[OutputFormat, ...] = ("png", "jpeg", "webp")
 """Formats that can be made here from one another."""
+COMPRESSIBLE: tuple[OutputFormat, ...] = ("jpeg", "webp")
+"""Those of them that have a compression setting."""
 HINTS: tuple[Hint, ...] = ("seed", "negative_prompt", "style", "moderation", "user")
-NEVER_GIVEN_UP = frozenset(
-    {"mask", "images", "references", "background", "operation", "text", "region", "max_cost_usd"}
-)
+LEFT_OPEN = (None, "", "auto")
+"""Values that leave a field to the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ def check(request: ImageRequest, model: Model, policies: Policies, today: date) 
         or _inputs(request, model)
         or _mask(request, model)
         or _requires(request, model)
-        or _prompt(request, model)
+        or _prompt(request, model, policies)
         or _needs(request, model)
         or _size(request, model, policies)
         or _count(request, model, policies)
@@ -232,14 +234,14 @@ def _requires(request: ImageRequest, model: Model) -> Unmet | None:
     return None
 
 
-def _prompt(request: ImageRequest, model: Model) -> Unmet | None:
+def _prompt(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
     fact, most = model.max_prompt_characters, model.max_prompt_characters.value
     if most != 0 and request.operation in {"generate", "edit"} and not (request.prompt.strip() or request.text):
         return Unmet("prompt", "needs a prompt", fact)
     if most is None:
         return None
     plain = not (request.text or request.style or request.negative_prompt)
-    length = len(request.prompt) if plain else len(_prompt_sent(request, model)[0])
+    length = len(request.prompt) if plain else len(_prompt_sent(request, model, policies)[0])
     return Unmet("prompt", f"takes at most {most:,} characters, not {length:,}", fact) if length > most else None
 
 
@@ -257,10 +259,23 @@ def _needs(request: ImageRequest, model: Model) -> Unmet | None:
 def _size(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
     if request.size is None and request.aspect_ratio is None and request.resolution is None:
         return None
-    for name, why in size_choice(request, model).misses:
+    for name, why in _size_sent(request, model, policies)[0].misses:
         if policies.strict(name):
             return Unmet(name, f"cannot paint {_asked(request, name)}: {why}", model.sizes)
     return None
+
+
+def _size_sent(
+    request: ImageRequest, model: Model, policies: Policies
+) -> tuple[Choice, ImageRequest, Mapping[str, str]]:
+    """The choice; the request without what is left out for it; and why that is: field -> reason."""
+    left_out: dict[str, str] = {}
+    choice = size_choice(request, model)
+    while missed := {name: why for name, why in choice.misses if policies[name] == "warn"}:
+        left_out |= missed
+        request = replace(request, **dict.fromkeys(missed))
+        choice = size_choice(request, model)
+    return choice, request, left_out
 
 
 def size_choice(request: ImageRequest, model: Model) -> Choice:
@@ -286,7 +301,7 @@ def _count(request: ImageRequest, model: Model, policies: Policies) -> Unmet | N
 
 
 def _quality(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
-    if request.quality is None or not policies.strict("quality"):
+    if request.quality in LEFT_OPEN or not policies.strict("quality"):
         return None
     settings = model.qualities.value
     if settings is None:
@@ -326,17 +341,49 @@ def nearest_quality(quality: str, model: Model) -> str | None:
 
 
 def _format(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
-    wanted, rule = request.output_format, model.output.value
-    if wanted is None or (wanted in rule.formats and rule.selectable):
-        return None
-    if policies.strict("output_format") or wanted not in CONVERTIBLE:
+    wanted = request.output_format
+    if _is_converted(request, model) and (policies.strict("output_format") or wanted not in CONVERTIBLE):
         return Unmet("output_format", f"cannot answer in {wanted}", model.output)
-    return None
+    if request.output_compression is None or not policies.strict("output_compression"):
+        return None
+    if _is_compressed(request, model):
+        return None
+    made = _format_made(request, model)
+    return Unmet("output_compression", f"has no compression setting for {made}", model.output)
+
+
+def _format_sent(request: ImageRequest, model: Model) -> OutputFormat | None:
+    """The format that is asked of the vendor; None leaves it to the vendor."""
+    wanted, rule = request.output_format, model.output.value
+    if not rule.selectable:
+        return None
+    if request.background == "transparent":
+        able = _transparent_format(request, model)
+        return None if wanted is None and able == rule.formats[0] else able
+    if wanted is None or wanted in rule.formats:
+        return wanted
+    return "png" if "png" in rule.formats else None  # to be converted: nothing is lost on the way
+
+
+def _is_converted(request: ImageRequest, model: Model) -> bool:
+    wanted = request.output_format
+    return wanted is not None and wanted != _format_sent(request, model)
+
+
+def _format_made(request: ImageRequest, model: Model) -> OutputFormat:
+    """The format of the picture that the caller gets."""
+    return request.output_format or _format_sent(request, model) or model.output.value.formats[0]
+
+
+def _is_compressed(request: ImageRequest, model: Model) -> bool:
+    """By the vendor, or here where the picture is converted."""
+    able = COMPRESSIBLE if _is_converted(request, model) else model.output.value.compression
+    return _format_made(request, model) in able
 
 
 def _hints(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
     for name in HINTS:
-        if getattr(request, name) is not None and not _takes(request, model, name) and policies.strict(name):
+        if getattr(request, name) not in LEFT_OPEN and not _takes(request, model, name) and policies.strict(name):
             return Unmet(name, f"takes no {name.replace('_', ' ')}", model.hints)
     return None
 
@@ -349,16 +396,30 @@ def _takes(request: ImageRequest, model: Model, name: Hint) -> bool:
 
 
 def _stream(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
-    if request.stream and model.streaming.value is None and policies.strict("stream"):
+    streaming, previews = model.streaming.value, request.partial_images
+    if request.stream and streaming is None and policies.strict("stream"):
         return Unmet("stream", "does not stream", model.streaming)
-    return None
+    if not previews or not policies.strict("partial_images"):
+        return None
+    if not request.stream:
+        return Unmet("partial_images", "gives previews to a request with `stream` only", model.streaming)
+    most = streaming.max_partial_images if streaming is not None else 0
+    return Unmet("partial_images", f"gives at most {most} previews", model.streaming) if previews > most else None
 
 
 def _options(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
-    if not policies.strict("provider_options"):
+    """What a request says by itself is not said again as an option: it would neither be checked nor priced."""
+    given = request.provider_options.get(model.provider)
+    if not given:
         return None
-    for name in request.provider_options.get(model.provider, {}):
-        if name not in model.options.value:
+    wire = providers.adapter(model.provider).wire
+    for name in given:
+        own, documented = wire.get(name), name in model.options.value
+        if own is not None and not documented:
+            return Unmet("provider_options", f"takes {name!r} as the request's own {own}, not as an option")
+        if own is not None and getattr(request, own) not in LEFT_OPEN:
+            return Unmet("provider_options", f"cannot be given {own} twice, the second time as the option {name!r}")
+        if not documented and policies.strict("provider_options"):
             return Unmet("provider_options", f"has no documented option {name!r}", model.options)
     return None
 
@@ -398,6 +459,7 @@ class _Fitting:
 def fit(request: ImageRequest, deployment: Deployment, policies: Policies, today: date, *, warn_days: int) -> Fitted:
     """The request as the deployment's model gets it, and what was changed. Call it after `check` found nothing."""
     work = _Fitting(request, deployment.model, policies)
+    _fit_background(work)
     _fit_size(work)
     _fit_count(work)
     _fit_quality(work)
@@ -408,8 +470,9 @@ def fit(request: ImageRequest, deployment: Deployment, policies: Policies, today
     _fit_options(work)
     _warn_of_life(work, today, warn_days)
     _warn_of_doubt(work)
+    changed = {name: value for name, value in work.changes.items() if getattr(request, name) != value}
     return Fitted(
-        replace(request, **work.changes),
+        replace(request, **changed) if changed else request,
         work.calls,
         tuple(work.adaptations),
         tuple(work.warnings),
@@ -419,9 +482,16 @@ def fit(request: ImageRequest, deployment: Deployment, policies: Policies, today
     )
 
 
+def _fit_background(work: _Fitting) -> None:
+    if work.request.background == "opaque" and "background" not in providers.adapter(work.model.provider).wire.values():
+        work.note("background", "emulated", "opaque", None, "every picture of this model is opaque")
+        work.changes["background"] = "auto"
+
+
 def _fit_size(work: _Fitting) -> None:
-    request = work.request
-    choice = size_choice(request, work.model)
+    choice, request, left_out = _size_sent(work.request, work.model, work.policies)
+    for name, why in left_out.items():
+        work.drop(name, why)
     work.changes |= {"size": choice.size, "aspect_ratio": choice.aspect_ratio, "resolution": choice.resolution}
     work.paints = choice.paints if request.size or request.aspect_ratio else None
     # Pixels of a ratio's table are the vendor's, and a picture a few pixels off is still that ratio.
@@ -453,7 +523,8 @@ def _fit_count(work: _Fitting) -> None:
 
 def _fit_quality(work: _Fitting) -> None:
     asked = work.request.quality
-    if asked is None:
+    if asked is None or asked in LEFT_OPEN:
+        work.changes["quality"] = None
         return
     if work.model.qualities.value is None:
         work.drop("quality", "the model has no quality setting")
@@ -464,7 +535,7 @@ def _fit_quality(work: _Fitting) -> None:
         if word != asked:
             work.note("quality", "renamed", asked, word, "the model's word for this band")
         return
-    nearest = nearest_quality(asked, work.model)
+    nearest = nearest_quality(asked, work.model) if work.policies["quality"] == "adapt" else None
     if nearest is None:
         work.drop("quality", "the model has no word for it")
         return
@@ -475,16 +546,11 @@ def _fit_quality(work: _Fitting) -> None:
 def _fit_format(work: _Fitting) -> None:
     request, rule = work.request, work.model.output.value
     wanted, compression = request.output_format, request.output_compression
-    sent = wanted if wanted in rule.formats else None
-    if request.background == "transparent":
-        sent = _transparent_format(request, work.model)
-        if wanted is None and sent == rule.formats[0]:
-            sent = None
-    if wanted is not None and (sent != wanted or not rule.selectable):
+    sent = _format_sent(request, work.model)
+    if _is_converted(request, work.model):
         work.convert_to = wanted
         if rule.selectable:
-            made = sent or rule.formats[0]
-            work.note("output_format", "emulated", wanted, made, "made in the vendor's format and converted here")
+            work.note("output_format", "emulated", wanted, sent, "made in the vendor's format and converted here")
         else:
             reason = (
                 f"the vendor chooses the format, mostly {rule.formats[0]}: made into {wanted} here where it differs"
@@ -492,19 +558,23 @@ def _fit_format(work: _Fitting) -> None:
             work.note("output_format", "emulated", wanted, None, reason)
     elif wanted is None and sent is not None:
         work.note("output_format", "emulated", "transparent background", sent, "a format that carries transparency")
-    work.changes["output_format"] = sent if rule.selectable else None
+    work.changes["output_format"] = sent
     if compression is None:
         return
-    if work.convert_to in {"jpeg", "webp"}:
+    made = _format_made(request, work.model)
+    if not _is_compressed(request, work.model):
+        work.drop("output_compression", f"{made} has no compression setting here")
+    elif work.convert_to is not None:
         work.note("output_compression", "emulated", compression, None, "applied when it is converted here")
         work.changes["output_compression"] = None
-    elif (sent or rule.formats[0]) not in rule.compression:
-        work.drop("output_compression", f"{sent or rule.formats[0]} has no compression setting here")
 
 
 def _fit_hints(work: _Fitting) -> None:
     for name in HINTS:
-        if getattr(work.request, name) is None or _takes(work.request, work.model, name):
+        if _takes(work.request, work.model, name):
+            continue
+        if getattr(work.request, name) in LEFT_OPEN:
+            work.changes[name] = None
             continue
         if name in {"negative_prompt", "style"} and work.policies[name] == "adapt":
             continue  # said in the prompt, see _fit_prompt
@@ -516,6 +586,7 @@ def _fit_stream(work: _Fitting) -> None:
     if not request.stream:
         if request.partial_images:
             work.drop("partial_images", "previews come with `stream` only")
+        work.changes["partial_images"] = None
         return
     if streaming is None:
         work.changes |= {"stream": False, "partial_images": None}
@@ -526,6 +597,9 @@ def _fit_stream(work: _Fitting) -> None:
             work.note("partial_images", "dropped", request.partial_images, None, "the model does not stream")
     elif request.partial_images is not None and request.partial_images > streaming.max_partial_images:
         most = streaming.max_partial_images
+        if work.policies["partial_images"] == "warn":
+            work.drop("partial_images", f"the model gives at most {most}")
+            return
         work.changes["partial_images"] = most
         work.note("partial_images", "clamped", request.partial_images, most, f"the model gives at most {most}")
 
@@ -539,7 +613,7 @@ def _fit_prompt(work: _Fitting) -> None:
 
 
 def _prompt_sent(
-    request: ImageRequest, model: Model, policies: Policies | None = None
+    request: ImageRequest, model: Model, policies: Policies
 ) -> tuple[str, tuple[tuple[str, str, str], ...]]:
     """The prompt as sent, and what was added to it: (field, as asked, the sentence)."""
     said: list[tuple[str, str, str]] = []
@@ -548,11 +622,12 @@ def _prompt_sent(
         said.append(("text", " | ".join(request.text), f"The picture contains this text, spelled exactly: {quoted}."))
     for name, sentence in (("style", "Style: {}."), ("negative_prompt", "Nothing of this appears in it: {}.")):
         value = getattr(request, name)
-        if value and name not in model.hints.value and (policies is None or policies[name] == "adapt"):
+        if value and name not in model.hints.value and policies[name] == "adapt":
             said.append((name, value, sentence.format(value.rstrip("."))))
     if not said:
         return request.prompt, ()
-    return "\n\n".join([request.prompt, *(sentence for _, _, sentence in said)]).strip(), tuple(said)
+    sentences = [sentence for _, _, sentence in said]
+    return "\n\n".join([request.prompt, *sentences] if request.prompt else sentences), tuple(said)
 
 
 def _fit_options(work: _Fitting) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from .. import providers
-from ..providers.base.adapter import AnyAdapter
+from ..providers.base.adapter import Adapter, AnyAdapter
 from ..providers.base.capabilities import Model
 from ..providers.base.errors import ConfigError, Problem
 from . import catalog as catalogue
@@ -112,7 +112,7 @@ def build(settings: Settings, catalog: Catalog, environment: Mapping[str, str]) 
             hint = did_you_mean(name, list(kind.settings))
             message = f"{row.provider} has no setting {name!r}{hint}"
             wrong.append(settings.problem("deployments", (index, "settings", name), message))
-        if row.base_url is None and kind.default_base_url is None and kind.needs_key:
+        if row.base_url is None and kind.default_base_url is None and issubclass(kind, Adapter):
             message = f"{row.provider} needs a base_url, such as https://… or {{env: NAME}}"
             wrong.append(settings.problem("deployments", (index,), message))
         if row.models == "any":

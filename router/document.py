@@ -31,6 +31,8 @@ ModelType = TypeVar("ModelType", bound=BaseModel)
 INTEGER = re.compile(r"[-+]?\d+")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+YAML_TAG = "tag:yaml.org,2002:"
+PLAIN_TAGS = frozenset({"map", "seq", "str", "null", "bool", "int", "float", "timestamp", "merge", "value"})
 CONSTANTS: dict[str, object] = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 # What pydantic says, in a reader's words.
@@ -118,6 +120,10 @@ class _Walk:
         self._nodes += 1
         if self._nodes > MAX_NODES or depth > MAX_DEPTH:
             raise ConfigError([Problem(self._file, "is too large or too deeply nested", *place)])
+        tag = str(cast("object", node.tag))
+        if tag.removeprefix(YAML_TAG) not in PLAIN_TAGS:
+            shown = tag.replace(YAML_TAG, "!!")
+            self.problems.append(Problem(self._file, f"the tag {shown} means nothing here; write the value", *place))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):

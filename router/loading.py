@@ -17,10 +17,12 @@ from .deployments import Deployments
 from .health import Health
 from .ledger import Ledger, MemoryLedger, open_ledger
 from .limits import Limits
+from .orders import Orders
 from .pipeline import House
 from .rules import Rules
 from .settings import Settings
 from .steps.dispatch import Means
+from .steps.route import Knowledge
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +64,10 @@ def ledger_at(place: str | Path | Ledger | None) -> Ledger:
 
 def house(loaded: Loaded, *, ledger: Ledger, clock: Clock) -> House:
     policy = loaded.settings.policy
+    health = Health(policy.cooldown)
     return House(
-        rules=loaded.rules,
-        deployments=loaded.deployments,
-        policy=policy,
+        known=Knowledge(loaded.rules, loaded.deployments, policy, health, Orders(), clock),
+        means=Means(Transport(engine=policy.engine, clock=clock), health, Limits(), ledger, policy, clock),
         rules_hash=loaded.settings.rules_hash,
         providers=providers.names(),
-        means=Means(
-            transport=Transport(engine=policy.engine, clock=clock),
-            health=Health(policy.cooldown),
-            limits=Limits(),
-            ledger=ledger,
-            policy=policy,
-            clock=clock,
-        ),
     )

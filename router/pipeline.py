@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
 
 from ..providers.base.clock import Clock
-from ..providers.base.errors import NoModelCan
 from ..providers.base.request import ImageRequest
 from ..providers.base.response import Decision, ImageResponse
 from ..providers.base.transport import OnPartial
-from .deployments import Deployments
 from .offers import Plan
-from .rules import Rules
+from .orders import Orders
 from .settings import PolicySection
 from .steps import dispatch as sending
 from .steps import estimate as estimating
@@ -29,24 +26,27 @@ from .steps.estimate import Estimator
 from .steps.moderate import moderate
 from .steps.parse import parse
 from .steps.respond import respond
+from .steps.route import Knowledge
 from .steps.validate import validate
 from .steps.verify import verify
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What a Router holds: the rules and facts that decide, and the means to send. Replaced as one when reloaded."""
+    """What a Router holds: what it knows, and the means to send. Replaced as one when reloaded."""
 
-    rules: Rules
-    deployments: Deployments
-    policy: PolicySection
+    known: Knowledge
+    means: Means
     rules_hash: str
     providers: Collection[str]
-    means: Means
 
     @property
     def clock(self) -> Clock:
-        return self.means.clock
+        return self.known.clock
+
+    @property
+    def policy(self) -> PolicySection:
+        return self.known.policy
 
 
 Given = ImageRequest | Mapping[str, object]
@@ -59,7 +59,7 @@ async def run(house: House, given: Given, *, on_partial: OnPartial | None = None
     watch.mark("parse")
     plan, offering = _planned(house, request, keys=True)
     if next(iter(plan), None) is None:
-        raise _nobody(house, request, plan, offering)
+        raise routing.nothing(plan, request, offering, house.known)
     decision = routing.decide(plan, request, rules_hash=house.rules_hash)
     watch.mark("route")
     seconds = request.deadline_seconds or house.policy.deadline_seconds
@@ -97,11 +97,12 @@ async def explain(house: House, given: Given, *, keys: bool = False) -> Decision
     `keys`: leave out deployments without their key, as `run` does. Raises RequestError; NoModelCan is for `run`: here
     an empty plan says it.
     """
+    house = replace(house, known=replace(house.known, orders=Orders()))  # every price anew
     request = await _understood(house, given)
     plan, offering = _planned(house, request, keys=keys)
     if list(plan):
         return routing.decide(plan, request, rules_hash=house.rules_hash)
-    nobody = _nobody(house, request, plan, offering)
+    nobody = routing.nothing(plan, request, offering, house.known)
     decision = routing.decide(plan, request, rules_hash=house.rules_hash, relaxations=nobody.relaxations)
     return replace(decision, dropped=nobody.dropped)
 
@@ -112,28 +113,8 @@ async def _understood(house: House, given: Given) -> ImageRequest:
 
 
 def _planned(house: House, request: ImageRequest, *, keys: bool) -> tuple[Plan, Estimator]:
-    today = _today(house)
-    offering = estimating.estimate(request, policy=house.policy, today=today, keys=keys)
-    plan = routing.route(
-        request,
-        offering,
-        rules=house.rules,
-        deployments=house.deployments,
-        policy=house.policy,
-        health=house.means.health,
-        today=today,
-    )
-    return plan, offering
-
-
-def _nobody(house: House, request: ImageRequest, plan: Plan, offering: Estimator) -> NoModelCan:
-    return routing.nothing(
-        plan, request, offering, deployments=house.deployments, policy=house.policy, today=_today(house)
-    )
-
-
-def _today(house: House) -> date:
-    return house.clock.today()
+    offering = estimating.estimate(request, policy=house.policy, today=house.clock.today(), keys=keys)
+    return routing.route(request, offering, house.known), offering
 
 
 @dataclass(slots=True)

@@ -119,7 +119,7 @@ class Router:
 
     @property
     def deployments(self) -> Deployments:
-        return self._house.deployments
+        return self._house.known.deployments
 
     @property
     def rules_hash(self) -> str:
@@ -148,7 +148,7 @@ class Router:
         """
         house = self._house
         if on is not None:
-            house = replace(house, means=replace(house.means, clock=DateClock(on)))
+            house = replace(house, known=replace(house.known, clock=DateClock(on)))
         return await self._pipeline.explain(house, given, keys=keys)
 
     async def run_route_tests(self) -> Findings:

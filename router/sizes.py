@@ -7,7 +7,7 @@ the nearest possible one may stand in for what was asked is the policy's word, s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal, assert_never
 
@@ -30,6 +30,9 @@ TIER_TOLERANCE = 0.8
 RATIO_TOLERANCE = 0.01
 """Sizes count as a ratio up to this: 1376x768 is sold as 16:9, and is 0.8 % off."""
 
+LONGEST = 4096
+"""The longest shape looked for where a rule names none, as the longer edge to the shorter."""
+
 Field = Literal["size", "aspect_ratio", "resolution"]
 
 
@@ -47,6 +50,12 @@ class Choice:
     """The pixels that will come, where they are known."""
 
 
+_Asked = tuple[int, Size | None, AspectRatio | None, str | None, Size | None]
+_KNOWN: dict[_Asked, tuple[SizeRule, Choice]] = {}
+"""Choices made before. The rule stands beside its choice so that its id stays its own."""
+MOST_KNOWN = 10_000
+
+
 def choose(
     rule: SizeRule,
     *,
@@ -55,7 +64,30 @@ def choose(
     resolution: str | None,
     input_size: Size | None,
 ) -> Choice:
-    """The model's best for what is asked. Nothing asked is nothing sent, unless the vendor insists on a size."""
+    """The model's best for what is asked. Nothing asked is nothing sent, unless the vendor insists on a size.
+
+    Callers ask for the same few sizes over and over, of every model, twice each: what was worked out is kept.
+    """
+    asked = id(rule), size, aspect_ratio, resolution, input_size
+    found = _KNOWN.get(asked)
+    if found is None:
+        if len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.clear()
+        choice = _choose(rule, size=size, aspect_ratio=aspect_ratio, resolution=resolution, input_size=input_size)
+        if size is not None and aspect_ratio is not None:
+            choice = _held_against(choice, aspect_ratio)
+        found = _KNOWN[asked] = rule, choice
+    return found[1]
+
+
+def _choose(
+    rule: SizeRule,
+    *,
+    size: Size | None,
+    aspect_ratio: AspectRatio | None,
+    resolution: str | None,
+    input_size: Size | None,
+) -> Choice:
     if size is None and aspect_ratio is None and resolution is None:
         return Choice() if rule.auto else _default(rule)
     match rule:
@@ -75,11 +107,20 @@ def choose(
     assert_never(rule)
 
 
+def _held_against(choice: Choice, aspect_ratio: AspectRatio) -> Choice:
+    """Both were asked for, and the size was chosen: does it still have the ratio?"""
+    paints = choice.paints
+    if paints is None or _same_ratio(paints.ratio, aspect_ratio.ratio) or "aspect_ratio" in dict(choice.misses):
+        return choice
+    return replace(choice, misses=(*choice.misses, ("aspect_ratio", f"the nearest size it paints is {paints}")))
+
+
 def _default(rule: SizeRule) -> Choice:
     if isinstance(rule, FixedSizes):
         return Choice(size=Size.parse(rule.sizes[0]), paints=Size.parse(rule.sizes[0]))
-    if isinstance(rule, FlexibleSizes) and rule.default:
-        return Choice(size=Size.parse(rule.default), paints=Size.parse(rule.default))
+    if isinstance(rule, FlexibleSizes):
+        size = Size.parse(rule.default) if rule.default else snap(rule, 1.0, TIER_PIXELS["1K"])
+        return Choice(size=size, paints=size)
     return Choice(size=Size(1024, 1024))
 
 
@@ -169,7 +210,7 @@ def snap(rule: FlexibleSizes, ratio: float, pixels: int) -> Size:
     ]
     fitting = [each for each in (_clamped(rule, each) for each in candidates) if _why_not(rule, each) is None]
     if not fitting:
-        return _square(rule)
+        return _search(rule, ratio, pixels)
     return min(fitting, key=lambda each: _distance(each, ratio, pixels))
 
 
@@ -184,9 +225,23 @@ def _clamped(rule: FlexibleSizes, size: Size) -> Size:
     return Size(max(bottom, min(size.width, top)), max(bottom, min(size.height, top)))
 
 
-def _square(rule: FlexibleSizes) -> Size:
-    edge = math.ceil(math.sqrt(max(rule.min_pixels, rule.min_edge**2)) / rule.multiple_of) * rule.multiple_of
-    return Size(edge, edge)
+def _search(rule: FlexibleSizes, ratio: float, pixels: int) -> Size:
+    """The nearest of all sizes of the rule, width by width: for rules so narrow that `snap`'s guesses fall outside."""
+    multiple, most = rule.multiple_of, rule.max_aspect_ratio or LONGEST
+    top = rule.max_edge or math.ceil(math.sqrt((rule.max_pixels or rule.min_pixels) * most)) + rule.min_edge + multiple
+    best: Size | None = None
+    for width in range(math.ceil(rule.min_edge / multiple) * multiple, top + 1, multiple):
+        lowest = max(rule.min_edge, math.ceil(rule.min_pixels / width), math.ceil(width / most))
+        highest = min(top, math.floor(width * most), rule.max_pixels // width if rule.max_pixels else top)
+        lowest, highest = math.ceil(lowest / multiple) * multiple, highest // multiple * multiple
+        if lowest > highest:
+            continue
+        size = Size(width, min(max(round(width / ratio / multiple) * multiple, lowest), highest))
+        if best is None or _distance(size, ratio, pixels) < _distance(best, ratio, pixels):
+            best = size
+    if best is None:
+        raise ValueError(f"no size is within the rule {rule}")
+    return best
 
 
 def _exact(rule: FlexibleSizes, ratio: AspectRatio, pixels: int) -> Size | None:
@@ -228,7 +283,8 @@ def _from_table(
     if resolution is not None and resolution not in rule.tiers:
         misses.append(("resolution", f"it paints {_list(tuple(rule.tiers)) or 'one resolution only'}"))
         tier = _nearest_tier(rule, resolution)
-    return _table_choice(rule, ratio, tier, tuple(misses))
+    choice = _table_choice(rule, ratio, tier, tuple(misses))
+    return choice if resolution is not None else replace(choice, resolution=None)  # what is painted by default
 
 
 def _table_size(rule: RatioTable, size: Size) -> Choice:
@@ -292,14 +348,15 @@ def _ratio_range(
     misses: list[tuple[Field, str]] = []
     if size is not None:
         misses.append(("size", "it takes an aspect ratio; its pixels are not published"))
-        aspect_ratio = AspectRatio.of(size.width, size.height)
     if resolution is not None:
         misses.append(("resolution", "it takes an aspect ratio only"))
     widest, tallest = AspectRatio.parse(rule.widest), AspectRatio.parse(rule.tallest)
-    if aspect_ratio is not None and not tallest.ratio <= aspect_ratio.ratio <= widest.ratio:
-        misses.append(("aspect_ratio", f"it paints {rule.tallest} to {rule.widest}"))
-        aspect_ratio = widest if aspect_ratio.ratio > widest.ratio else tallest
-    return Choice(aspect_ratio=aspect_ratio, misses=tuple(misses))
+    wanted = aspect_ratio or (AspectRatio.of(size.width, size.height) if size is not None else None)
+    if wanted is not None and not tallest.ratio <= wanted.ratio <= widest.ratio:
+        if aspect_ratio is not None:
+            misses.append(("aspect_ratio", f"it paints {rule.tallest} to {rule.widest}"))
+        wanted = widest if wanted.ratio > widest.ratio else tallest
+    return Choice(aspect_ratio=wanted, misses=tuple(misses))
 
 
 def _follows_input(

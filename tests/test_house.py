@@ -36,7 +36,8 @@ ROUTER = frozenset({"__init__", "router", "loading"})
 
 OWNERS: Mapping[str, tuple[str, ...]] = {
     "pyreqwest": ("providers/base/engine.py",),
-    "httpx": ("providers/base/engine.py", "providers/base/fetch.py"),
+    # litellm sends with httpx and raises its errors: its adapter reads them, and sends nothing itself.
+    "httpx": ("providers/base/engine.py", "providers/base/fetch.py", "providers/litellm.py"),
     "httpx_secure": ("providers/base/fetch.py",),
     "requests": (),
     "aiohttp": (),
@@ -343,7 +344,8 @@ BAD_ARROWS: Mapping[tuple[str, str], str] = {
 }
 BAD_OWNERS: Mapping[tuple[str, str], str] = {
     ("router/catalog.py", "def f():\n    import httpx"): (
-        "router/catalog.py:2 names httpx, which is providers/base/engine.py and providers/base/fetch.py's"
+        "router/catalog.py:2 names httpx, which is providers/base/engine.py and providers/base/fetch.py and "
+        "providers/litellm.py's"
     ),
     ("router/catalog.py", "from sqlalchemy.ext.asyncio import x"): (
         "router/catalog.py:1 names sqlalchemy, which is router/ledger_sql.py's"

@@ -134,6 +134,8 @@ class Done:
     usage: Usage = field(default_factory=Usage)
     model_snapshot: str | None = None
     moderation: str | None = None
+    request_id: str | None = None
+    """The vendor's, where it stands in the body; from a header it is taken without an adapter's help."""
     warnings: tuple[str, ...] = ()
 
     def plus(self, other: Done) -> Done:
@@ -144,6 +146,7 @@ class Done:
             usage=self.usage.plus(other.usage),
             model_snapshot=other.model_snapshot or self.model_snapshot,
             moderation=other.moderation or self.moderation,
+            request_id=other.request_id or self.request_id,
             warnings=self.warnings + other.warnings,
         )
 
@@ -167,6 +170,11 @@ class Adapter(ABC):
     """None: every deployment must give its own."""
     settings: ClassVar[frozenset[str]] = frozenset()
     """The names a deployment may set for this adapter, such as an API version."""
+    wire: ClassVar[Mapping[str, str]] = {}
+    """The vendor's names for what a request says by itself, each with the request's field.
+
+    None of them is an option: what goes out under these names has been checked and priced.
+    """
     key_hosts: ClassVar[tuple[str, ...]] = ()
     """Other hosts that may be sent the key, as suffixes (`.vendor.example`); the base URL's own host always may."""
     request_id_headers: ClassVar[tuple[str, ...]] = ("x-request-id",)
@@ -227,6 +235,8 @@ class LocalAdapter(ABC):
     name: ClassVar[str]
     default_base_url: ClassVar[str | None] = None
     settings: ClassVar[frozenset[str]] = frozenset()
+    wire: ClassVar[Mapping[str, str]] = {}
+    """As an adapter's."""
     needs_key: ClassVar[bool] = False
     honours_idempotency_keys: ClassVar[bool] = False
 

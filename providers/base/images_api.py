@@ -44,6 +44,24 @@ REFUSALS = frozenset(
 class ImagesApi(Adapter):
     """JSON to `/images/generations`; a multipart form to `/images/edits` as soon as there is a picture to send."""
 
+    wire: ClassVar[Mapping[str, str]] = {
+        "background": "background",
+        "image": "images",
+        "image[]": "images",
+        "mask": "mask",
+        "model": "model",
+        "moderation": "moderation",
+        "n": "n",
+        "output_compression": "output_compression",
+        "output_format": "output_format",
+        "partial_images": "partial_images",
+        "prompt": "prompt",
+        "quality": "quality",
+        "safety_identifier": "user",
+        "size": "size",
+        "stream": "stream",
+        "user": "user",
+    }
     user_field: ClassVar[str] = "user"
     codes: ClassVar[Mapping[str, type[ProviderError]]] = {
         "invalid_api_key": AuthenticationFailed,

@@ -103,7 +103,10 @@ class Transport:
             journey = _Journey(
                 self, adapter, model, key=key, deadline=deadline, headers=headers or {}, on_partial=on_partial
             )
-            return await journey.run(adapter.call(request, model))
+            # Encoding pictures takes milliseconds each, which is too long for an event loop.
+            pictured = bool(request.input_images) or request.mask is not None
+            call = await asyncio.to_thread(adapter.call, request, model) if pictured else adapter.call(request, model)
+            return await journey.run(call)
         except ProviderError as error:
             error.args = (redact(str(error), secrets=secrets),)
             raise
@@ -207,7 +210,7 @@ class _Journey:
         if step.usage.cost_usd is None:
             step = replace(step, usage=_filled(step.usage, usage))
         paintings, lost = await self._transport.paintings(step, self._adapter.base_url, self._deadline)
-        return Finished(step, paintings, lost, self._request_id, polls)
+        return Finished(step, paintings, lost, step.request_id or self._request_id, polls)
 
     async def _submit(self, call: Call) -> Done | Wait:
         url = self._address(call.url)

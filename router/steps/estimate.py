@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
+from functools import cache
 
 from ...providers.base.capabilities import Model
 from ...providers.base.errors import Dropped
@@ -24,9 +25,13 @@ Estimator = Callable[[Deployment, RuleFields], Offer | Dropped]
 def estimate(request: ImageRequest, *, policy: PolicySection, today: date, keys: bool = True) -> Estimator:
     """Offers for `request`, each worked out when it is asked for. `keys`: a deployment without its key cannot serve."""
 
+    @cache
+    def policies_of(rule_fields: frozenset[tuple[str, Policy]]) -> Policies:
+        return Policies.of(policy.fields, dict(rule_fields), request.policy)
+
     def offer(deployment: Deployment, rule_fields: RuleFields) -> Offer | Dropped:
         model = deployment.model
-        policies = Policies.of(policy.fields, rule_fields, request.policy)
+        policies = policies_of(frozenset(rule_fields.items()))
         unmet = _unusable(request, deployment, keys=keys) or contract.check(request, model, policies, today)
         if unmet is not None:
             return unmet.dropped(deployment)

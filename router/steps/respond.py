@@ -78,6 +78,8 @@ def _unasked_formats(pictures: tuple[OutputImage, ...], fitted: Fitted) -> list[
 
 async def _in_format(image: OutputImage, fitted: Fitted, compression: int | None) -> OutputImage:
     wanted = _wanted(image, fitted)
+    if wanted is None and compression is not None and fitted.convert_to in {"jpeg", "webp"}:
+        wanted = fitted.convert_to  # it came in that format, compressed as its vendor likes
     if wanted is None:
         return image
     output_format = cast("Literal['png', 'jpeg', 'webp']", wanted)

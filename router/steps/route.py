@@ -7,10 +7,11 @@ first rule that matches leads, and later ones that match follow as further fallb
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
+from ...providers.base.clock import Clock
 from ...providers.base.errors import Dropped, NoModelCan, OverBudget, Relaxation, RequestError
 from ...providers.base.request import ImageRequest, Policy
 from ...providers.base.response import Decision
@@ -20,6 +21,7 @@ from ..deployments import Deployment, Deployments
 from ..document import did_you_mean
 from ..health import Health
 from ..offers import Offer, Plan, Planned
+from ..orders import Order, Orders, shape
 from ..rules import Rule, Rules, View
 from ..settings import Among, By, PolicySection, RouteRow, Weighted
 
@@ -27,31 +29,35 @@ Offering = Callable[[Deployment, Mapping[str, Policy]], Offer | Dropped]
 NO_FIELDS: Mapping[str, Policy] = {}
 
 
-def route(
-    request: ImageRequest,
-    offering: Offering,
-    *,
-    rules: Rules,
-    deployments: Deployments,
-    policy: PolicySection,
-    health: Health,
-    today: date,
-) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What a plan is made from; one Router holds one."""
+
+    rules: Rules
+    deployments: Deployments
+    policy: PolicySection
+    health: Health
+    orders: Orders
+    clock: Clock
+
+
+def route(request: ImageRequest, offering: Offering, known: Knowledge) -> Plan:
     """The plan, not yet walked. Raises RequestError for a `model` that nothing here is called."""
-    way = _Way(request, offering, deployments, policy, health, today)
+    way = _Way(request, offering, known)
     if request.model == "auto":
-        matching = rules.matching(View(request))
+        matching = known.rules.matching(View(request))
         first = next(matching, None)
         if first is None:
             raise NoModelCan((), (), "no route matches this request; a last route without `when` takes what is left")
         return Plan(first.name, way.through(first, matching))
-    rule = rules.named(request.model)
+    rule = known.rules.named(request.model)
     if rule is not None:
         return Plan(rule.name, way.through(rule, ()))
-    named = deployments.named(request.model, today=today)
+    named = known.deployments.named(request.model, today=known.clock.today())
     if not named:
-        known = [*(each.name for each in rules.all), *deployments.by_name, *(each.model.id for each in deployments)]
-        hint = did_you_mean(request.model, ["auto", *known])
+        models = (each.model.id for each in known.deployments)
+        names = ["auto", *(each.name for each in known.rules.all), *known.deployments.by_name, *models]
+        hint = did_you_mean(request.model, names)
         raise RequestError(f"model {request.model!r} is no route, deployment or model here{hint}", field="model")
     return Plan(request.model, way.to(named))
 
@@ -71,21 +77,11 @@ def decide(plan: Plan, request: ImageRequest, *, rules_hash: str, relaxations: t
 class _Way:
     """From rules to candidates, for one request."""
 
-    def __init__(
-        self,
-        request: ImageRequest,
-        offering: Offering,
-        deployments: Deployments,
-        policy: PolicySection,
-        health: Health,
-        today: date,
-    ) -> None:
+    def __init__(self, request: ImageRequest, offering: Offering, known: Knowledge) -> None:
         self._request = request
         self._offering = offering
-        self._deployments = deployments
-        self._policy = policy
-        self._health = health
-        self._today = today
+        self._known = known
+        self._today = known.clock.today()
         self._seen: set[str] = set()
 
     def to(self, named: Iterable[Deployment]) -> Iterator[Planned | Dropped]:
@@ -114,7 +110,7 @@ class _Way:
 
     def _in_order(self, row: RouteRow, names: Iterable[str], why: str | None = None) -> Iterator[Planned | Dropped]:
         for place, name in enumerate(names, 1):
-            for deployment in self._deployments.named(name, today=self._today):
+            for deployment in self._known.deployments.named(name, today=self._today):
                 if deployment.name not in self._seen:
                     yield self._step(deployment, row, why or f"choice {place} of route {row.name!r}")
 
@@ -131,8 +127,32 @@ class _Way:
             yield from self._in_order(row, (name,), f"next by weight: {weights[name]} of {total}")
 
     def _by(self, row: RouteRow, by: By) -> Iterator[Planned | Dropped]:
+        key, now = self._order_key(row), self._known.clock.monotonic()
+        order = self._known.orders.get(key, now) if key is not None else None
+        if order is None:
+            offers, dropped = self._ranked(row, by)
+            yield from dropped
+            order = Order(
+                (*(each.deployment.name for each in offers), *(each.deployment for each in dropped)), len(offers)
+            )
+            if key is not None:
+                self._known.orders.keep(key, order, now)
+        else:
+            offers = (self._offer_again(name, row) for name in order.names)
+        place = 0
+        for offer in offers:
+            if isinstance(offer, Offer):
+                place += 1
+                why = f"{place} of {order.able} by {' and '.join(by.by)}: {self._figures(offer, by)}"
+                yield self._planned(offer, row, why)
+            elif offer is not None:
+                yield offer
+
+    def _ranked(self, row: RouteRow, by: By) -> tuple[list[Offer], list[Dropped]]:
+        """Every offer, the best first, and those that there are none of."""
         found: list[Offer] = []
-        for deployment in self._deployments:
+        dropped: list[Dropped] = []
+        for deployment in self._known.deployments:
             if deployment.name in self._seen or not _is_among(deployment, by.among):
                 continue
             self._seen.add(deployment.name)
@@ -140,13 +160,22 @@ class _Way:
             if isinstance(answer, Offer):
                 found.append(answer)
             else:
-                yield answer
+                dropped.append(answer)
         keys = {"price": self._price, "latency": self._latency}
         found.sort(key=lambda offer: tuple(keys[name](offer) for name in by.by))
-        for place, offer in enumerate(found, 1):
-            yield self._planned(
-                offer, row, f"{place} of {len(found)} by {' and '.join(by.by)}: {self._figures(offer, by)}"
-            )
+        return found, dropped
+
+    def _order_key(self, row: RouteRow) -> Hashable | None:
+        """What the order under this rule depends on; None when it has to be worked out."""
+        form = shape(self._request)
+        return None if form is None else (row.name, self._today, form, frozenset(self._seen))
+
+    def _offer_again(self, name: str, row: RouteRow) -> Offer | Dropped | None:
+        """The order is that of a request like this one: whether this one fits is asked anew."""
+        if name in self._seen:
+            return None
+        self._seen.add(name)
+        return self._offering(self._known.deployments.by_name[name], row.fields)
 
     def _price(self, offer: Offer) -> Decimal:
         """Unknown prices come last."""
@@ -154,7 +183,7 @@ class _Way:
 
     def _latency(self, offer: Offer) -> float:
         """Seconds as seen here, else as published; unknown ones come last."""
-        seen = self._health.latency_seconds(offer.deployment.name)
+        seen = self._known.health.latency_seconds(offer.deployment.name)
         typical = offer.deployment.model.typical_seconds.value
         return seen if seen is not None else typical if typical is not None else float("inf")
 
@@ -172,7 +201,7 @@ class _Way:
         return self._planned(answer, row, why) if isinstance(answer, Offer) else answer
 
     def _planned(self, offer: Offer, row: RouteRow | None, why: str) -> Planned:
-        policy = self._policy
+        policy = self._known.policy
         return Planned(
             offer=offer,
             rule=row.name if row is not None else self._request.model,
@@ -202,17 +231,9 @@ def _is_among(deployment: Deployment, among: Among) -> bool:
 # When nobody can
 
 
-def nothing(
-    plan: Plan,
-    request: ImageRequest,
-    offering: Offering,
-    *,
-    deployments: Deployments,
-    policy: PolicySection,
-    today: date,
-) -> NoModelCan:
+def nothing(plan: Plan, request: ImageRequest, offering: Offering, known: Knowledge) -> NoModelCan:
     """Why no deployment can serve: each one's first unmet condition, and the changes that would help most."""
-    everyone = list(deployments) if request.model == "auto" else []
+    everyone = list(known.deployments) if request.model == "auto" else []
     dropped = {each.deployment: each for each in plan.dropped}
     for deployment in everyone:
         if deployment.name not in dropped:
@@ -220,25 +241,19 @@ def nothing(
             if isinstance(answer, Dropped):
                 dropped[deployment.name] = answer
     found = tuple(dropped.values())
-    helps = relaxations(request, found, deployments=deployments, policy=policy, today=today)
+    helps = relaxations(request, found, known)
     dear = [each for each in found if each.requirement == "max_cost_usd"]
     if dear:
         return OverBudget(found, helps, f"no model can do this for max_cost_usd ${request.max_cost_usd}")
     return NoModelCan(found, helps)
 
 
-def relaxations(
-    request: ImageRequest,
-    dropped: tuple[Dropped, ...],
-    *,
-    deployments: Deployments,
-    policy: PolicySection,
-    today: date,
-) -> tuple[Relaxation, ...]:
+def relaxations(request: ImageRequest, dropped: tuple[Dropped, ...], known: Knowledge) -> tuple[Relaxation, ...]:
     """The single changes to the request that would let models serve it; the one that helps most comes first."""
-    policies = Policies.of(policy.fields, request.policy)
+    today = known.clock.today()
+    policies = Policies.of(known.policy.fields, request.policy)
     unmet = {each.requirement for each in dropped}
-    usable = [each for each in deployments if each.lacking is None] or list(deployments)
+    usable = [each for each in known.deployments if each.lacking is None] or list(known.deployments)
     asked = {each.deployment for each in dropped}
     found: list[Relaxation] = []
     for change in contract.relaxations(request, policies, unmet):
