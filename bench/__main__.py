@@ -1,4 +1,4 @@
-"""Measure, print, and keep the figures in `bench/results/DATE.json`."""
+"""Measure and print. `bench/results/` keeps the figures as DATE.json and, of a whole run, what was printed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from .measure import Figure, Group
 
 PARTS = {"starting": starting.run, "deciding": deciding.run, "moving": moving.run, "walking": walking.run}
 RESULTS = Path(__file__).parent / "results"
+LATEST = RESULTS / "latest.txt"
+"""In the repository, so that a change of the figures can be seen in its history."""
 
 
 def main(names: list[str]) -> int:
@@ -27,32 +30,36 @@ def main(names: list[str]) -> int:
     machine: dict[str, object] = {
         "at": now.isoformat(timespec="seconds"),
         "python": platform.python_version(),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "cpus": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),  # above 1, other work was in the way
     }
-    print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    said = [", ".join(f"{name} {value}" for name, value in machine.items())]
+    print(said[0])
     groups: list[Group] = []
     for name in names or PARTS:
         for group in asyncio.run(PARTS[name]()):
-            show(group)
             groups.append(group)
+            said.append("\n".join(shown(group)))
+            print(said[-1], flush=True)
     RESULTS.mkdir(exist_ok=True)
-    kept = RESULTS / f"{now.date()}.json"
-    kept.write_text(json.dumps({**machine, "groups": [as_json(group) for group in groups]}, indent=1), encoding="utf-8")
-    print(f"\nkept in {os.path.relpath(kept)}")
+    figures = json.dumps({**machine, "groups": [as_json(group) for group in groups]}, indent=1)
+    (RESULTS / f"{now.date()}.json").write_text(figures, encoding="utf-8")
+    if not names:
+        LATEST.write_text("\n".join([*said, ""]), encoding="utf-8")
     return 0
 
 
-def show(group: Group) -> None:
+def shown(group: Group) -> Iterator[str]:
     base = group.figures[0].median
-    print(f"\n{group.title} ({group.unit})\n  {group.method}")
-    print(f"  {'':<52}{'median':>10}  {'middle half':>19}  {'ratio':>6}  target")
+    yield ""
+    yield f"{group.title} ({group.unit})"
+    yield f"  {group.method}"
+    yield f"  {'':<52}{'median':>10}  {'middle half':>19}  {'ratio':>6}  target"
     for each in group.figures:
         low, high = each.quartiles
-        print(
-            f"  {each.name:<52}{each.median:>10,.2f}  {f'{low:,.2f} to {high:,.2f}':>19}"
-            f"  {each.median / base:>6.2f}  {verdict(each)}".rstrip()
-        )
+        row = f"  {each.name:<52}{each.median:>10,.2f}  {f'{low:,.2f} to {high:,.2f}':>19}  {each.median / base:>6.2f}"
+        yield f"{row}  {verdict(each)}".rstrip()
 
 
 def verdict(figure: Figure) -> str:

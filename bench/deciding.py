@@ -123,10 +123,12 @@ async def run() -> list[Group]:
     decisions: dict[str, Work] = {
         "in the rule's order": deciding(in_order, usual()),
         "in the rule's order, a prompt alone": deciding(in_order, bare()),
-        "in the rule's order, every size a new one": deciding(in_order, unlike()),
-        "in the rule's order, every rule has to be asked": deciding(house(asked=True), usual()),
         "by price": deciding(by_price, usual()),
         "by price, a prompt alone": deciding(by_price, bare()),
+    }
+    at_worst: dict[str, Work] = {
+        "in the rule's order, every size a new one": deciding(in_order, unlike()),
+        "in the rule's order, every rule has to be asked": deciding(house(asked=True), usual()),
         "by price, every size a new one": deciding(by_price, unlike()),
     }
     explanations: dict[str, Work] = {
@@ -144,6 +146,12 @@ async def run() -> list[Group]:
             await _figures(decisions, 1e6, MOST_DECISION_MICROSECONDS),
         ),
         Group(
+            "Deciding, at worst",
+            "µs",
+            f"{size}; in turn, {ROUNDS} rounds",
+            await _figures(at_worst, 1e6, None),
+        ),
+        Group(
             "Deciding, as rules for other callers grow",
             "µs",
             f"{MODELS} models, in the rule's order; in turn, {ROUNDS} rounds",
@@ -158,6 +166,6 @@ async def run() -> list[Group]:
     ]
 
 
-async def _figures(works: Mapping[str, Work], scale: float, most: float) -> list[Figure]:
+async def _figures(works: Mapping[str, Work], scale: float, most: float | None) -> list[Figure]:
     found = await in_turn(works, rounds=ROUNDS)
     return [Figure(name, scaled(wall, scale), most) for name, (wall, _) in found.items()]

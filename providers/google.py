@@ -5,7 +5,7 @@ Sources: the types of google-genai 3.4.0 and ai.google.dev/gemini-api/docs, read
 `provider_options: {google: …}` takes the API's own names, in camel case. Names that belong to the request itself
 (`safetySettings`, `tools`, `systemInstruction`, …, see `REQUEST_FIELDS`) go there; every other name is a field of
 `generationConfig` (`temperature`, `thinkingConfig`, `responseModalities`, …). Objects are merged with what the request
-says, so that a `generationConfig` keeps the seed; the option wins where both speak.
+says; the option wins where both speak.
 
 A refusal is an HTTP 200 here: a blocked prompt has no candidates, a blocked picture has a finish reason.
 """
@@ -137,7 +137,7 @@ class Google(Adapter):
             )
         candidates = list(answer["candidates"].items())
         reasons = [_finish_reason(each) for each in candidates]
-        pictures = [ImageBase64(data.text) for each in candidates for data in _pictures(each)]
+        pictures = [ImageBase64(data.characters) for each in candidates for data in _pictures(each)]
         if not pictures:
             raise _without_picture(reasons)
         snapshot, identifier = answer.get("modelVersion"), answer.get("responseId")

@@ -3,8 +3,9 @@
 Read in the source of litellm 1.110.2: `images/main.py`, `utils.py`, `exceptions.py`, and the vendors' image configs.
 
 litellm drops in silence what a vendor's API has no field for. Here each field of the request is tried on litellm's own
-mapping, which sends nothing: a field that it does not list, refuses, or maps to nothing is left out and is a warning of
-the answer. An input picture, a mask or a transparent background that would be left out is an error instead.
+mapping, which sends nothing: a field that it does not list, refuses, or maps to nothing is left out and is among the
+adaptations of the answer. An input picture, a mask, a transparent background or a field that the request is strict
+about is an error instead.
 
 `provider_options: {litellm: …}` are handed on as they are, and win. Those that say where to send, with which
 credentials, or how often, are the deployment's alone: a caller who could set them could send its key elsewhere.
@@ -17,11 +18,12 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from .base import (
+    Adaptation,
     Done,
     ImageBase64,
     ImageRequest,
@@ -58,6 +60,11 @@ DEPLOYMENTS_OWN = frozenset(
 )
 """Beyond those that litellm itself names as its own."""
 DEPLOYMENTS_OWN_PREFIXES = ("anthropic_", "aws_", "azure_", "litellm_", "vertex_")
+WANTED = (
+    *("n", "size", "aspect_ratio", "resolution", "quality", "style", "background", "output_format"),
+    *("output_compression", "seed", "negative_prompt", "moderation", "user"),
+)
+"""The request's fields that litellm has by the same names; which of them it sends depends on the vendor."""
 REFUSED = frozenset({"content_moderation", "content_policy_violation", "moderation_blocked"})
 OUT_OF_CREDIT = frozenset({"billing_hard_limit_reached", "insufficient_quota"})
 Mapped = Callable[[Mapping[str, object]], object]
@@ -66,6 +73,7 @@ Mapped = Callable[[Mapping[str, object]], object]
 
 class LiteLLM(LocalAdapter):
     name = "litellm"
+    wire: ClassVar[Mapping[str, str]] = {name: name for name in WANTED}
     settings: ClassVar[frozenset[str]] = frozenset(
         {"api_version", "aws_region_name", "organization", "vertex_location", "vertex_project"}
     )
@@ -81,6 +89,10 @@ class LiteLLM(LocalAdapter):
         kept, left_out = _sorted_out(_wanted(request, options), vendor)
         if request.background == "transparent" and "background" in left_out:
             raise errors.InvalidRequest(f"litellm does not ask {vendor.name} for a transparent background")
+        default = request.policy.get("default")
+        for name in left_out:
+            if request.policy.get(name, default) == "strict":
+                raise errors.InvalidRequest(f"litellm does not send {name} to {vendor.name}")
         arguments: dict[str, object] = {
             "model": model.wire,
             "prompt": request.prompt,
@@ -102,7 +114,8 @@ class LiteLLM(LocalAdapter):
             answer = send(**{name: value for name, value in arguments.items() if value is not None})
         except Exception as error:
             raise _translated(error) from error
-        return _done(Node(answer.model_dump()), tuple(f"litellm does not send {name} here" for name in left_out))
+        done = _done(Node(answer.model_dump()))
+        return replace(done, adaptations=tuple(_dropped(request, name, vendor) for name in left_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,19 +183,11 @@ def _allowed(options: Mapping[str, object]) -> dict[str, object]:
 def _wanted(request: ImageRequest, options: Mapping[str, object]) -> dict[str, object]:
     """The request's fields under litellm's names; those that an option gives are the option's."""
     wanted: dict[str, object] = {
+        **{name: getattr(request, name) for name in WANTED},
         "n": request.n if request.n > 1 else None,
         "size": str(request.size) if request.size else None,
         "aspect_ratio": str(request.aspect_ratio) if request.aspect_ratio else None,
-        "resolution": request.resolution,
-        "quality": request.quality,
-        "style": request.style,
         "background": request.background if request.background != "auto" else None,
-        "output_format": request.output_format,
-        "output_compression": request.output_compression,
-        "seed": request.seed,
-        "negative_prompt": request.negative_prompt,
-        "moderation": request.moderation,
-        "user": request.user,
     }
     return {name: value for name, value in wanted.items() if value is not None and name not in options}
 
@@ -217,12 +222,16 @@ def _mask(mask: InputImage, model: Model, vendor: Vendor) -> bytes:
 # What came
 
 
-def _done(answer: Node, warnings: tuple[str, ...]) -> Done:
+def _dropped(request: ImageRequest, name: str, vendor: Vendor) -> Adaptation:
+    return Adaptation(name, "dropped", str(getattr(request, name)), None, f"litellm does not send it to {vendor.name}")
+
+
+def _done(answer: Node) -> Done:
     pictures = [_picture(each) for each in answer["data"].items()]
     if not pictures:
         # This is also how it hands on a prompt that Google has blocked: it does not say which of the two it is.
         raise errors.BadReply("no picture came, and litellm gives no reason", path="$.data")
-    return Done(images=list(pictures), usage=_usage(answer.get("usage"), len(pictures)), warnings=warnings)
+    return Done(images=list(pictures), usage=_usage(answer.get("usage"), len(pictures)))
 
 
 def _picture(item: Node) -> ImageBase64 | ImageUrl:

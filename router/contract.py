@@ -571,10 +571,10 @@ def _fit_format(work: _Fitting) -> None:
 
 def _fit_hints(work: _Fitting) -> None:
     for name in HINTS:
-        if _takes(work.request, work.model, name):
-            continue
         if getattr(work.request, name) in LEFT_OPEN:
             work.changes[name] = None
+            continue
+        if _takes(work.request, work.model, name):
             continue
         if name in {"negative_prompt", "style"} and work.policies[name] == "adapt":
             continue  # said in the prompt, see _fit_prompt
@@ -701,12 +701,14 @@ def relaxations(request: ImageRequest, policies: Policies, unmet: set[str]) -> l
         "n",
         "quality",
         "output_format",
+        "output_compression",
         "seed",
         "negative_prompt",
         "style",
         "moderation",
         "user",
         "stream",
+        "partial_images",
         "provider_options",
     ):
         if name in unmet:

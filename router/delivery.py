@@ -10,6 +10,9 @@ from ..providers.base.response import Attempt, OutputImage, Verification
 from .offers import Planned
 from .pricing import Basis
 
+NOT_SENT = "not_sent"
+"""The outcome of a candidate that was passed over: set aside, too dear by now, no free place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:

@@ -12,15 +12,23 @@ MOST_DOUBLINGS = 32
 """Far above any `max_seconds`, and far below what a float can hold: a vendor may be down for weeks."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Turn:
+    """A call that may be sent. Ended by one of `succeeded`, `failed` and `released`."""
+
+    deployment: str
+
+
 @dataclass(slots=True)
 class _State:
     failures: int = 0
     """In a row."""
     open_until: float | None = None
-    """Set aside until this time; afterwards one request may try it."""
+    """Set aside until this time; afterwards one call may try it."""
     openings: int = 0
     """In a row: each doubles the time."""
-    probing: bool = False
+    probe: Turn | None = None
+    """The call that is trying it."""
     latency_seconds: float | None = None
 
 
@@ -31,31 +39,32 @@ class Health:
         self._settings = settings
         self._states: dict[str, _State] = {}
 
-    def admit(self, deployment: str, now: float) -> bool:
-        """May a call be sent? After a cooldown exactly one may, until it has ended: the probe."""
-        state = self._states.get(deployment)
+    def admit(self, deployment: str, now: float) -> Turn | None:
+        """May a call be sent? None: no. After a cooldown exactly one may, until it has ended: the probe."""
+        turn, state = Turn(deployment), self._states.get(deployment)
         if state is None or state.open_until is None:
-            return True
-        if now < state.open_until or state.probing:
-            return False
-        state.probing = True
-        return True
+            return turn
+        if now < state.open_until or state.probe is not None:
+            return None
+        state.probe = turn
+        return turn
 
     def cooling_until(self, deployment: str) -> float | None:
         """When it may be tried again; None when it is not set aside."""
         state = self._states.get(deployment)
         return state.open_until if state else None
 
-    def succeeded(self, deployment: str, latency_seconds: float) -> None:
-        state = self._state(deployment)
-        state.failures, state.open_until, state.openings, state.probing = 0, None, 0, False
+    def succeeded(self, turn: Turn, latency_seconds: float) -> None:
+        state = self._state(turn)
+        state.failures, state.open_until, state.openings, state.probe = 0, None, 0, None
         known = state.latency_seconds
         state.latency_seconds = latency_seconds if known is None else known + SMOOTHING * (latency_seconds - known)
 
-    def failed(self, deployment: str, now: float, *, counts: bool, retry_after_seconds: float | None = None) -> None:
+    def failed(self, turn: Turn, now: float, *, counts: bool, retry_after_seconds: float | None = None) -> None:
         """`counts`: does this kind of failure say something about the deployment, rather than about the request?"""
-        state = self._state(deployment)
-        was_probe, state.probing = state.probing, False
+        state = self._state(turn)
+        was_probe = state.probe is turn
+        self.released(turn)
         if not counts:
             return
         state.failures += 1
@@ -67,14 +76,16 @@ class Health:
             state.open_until = now + max(min(doubled, self._settings.max_seconds), retry_after_seconds or 0)
             state.openings += 1
 
-    def released(self, deployment: str) -> None:
-        """An admitted call ended without saying anything: it was cancelled."""
-        self._state(deployment).probing = False
+    def released(self, turn: Turn) -> None:
+        """It ended without saying anything: it was never sent, or cancelled."""
+        state = self._state(turn)
+        if state.probe is turn:
+            state.probe = None
 
     def latency_seconds(self, deployment: str) -> float | None:
         """The moving average of finished calls; None before the first."""
         state = self._states.get(deployment)
         return state.latency_seconds if state else None
 
-    def _state(self, deployment: str) -> _State:
-        return self._states.setdefault(deployment, _State())
+    def _state(self, turn: Turn) -> _State:
+        return self._states.setdefault(turn.deployment, _State())

@@ -7,6 +7,7 @@ their length and hash.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -136,6 +137,10 @@ class Ledger(Protocol):
         """Those that may have been billed and were never heard of again, or are under way; the newest first."""
         ...
 
+    def beside(self) -> Ledger:
+        """The same rows, for another event loop in this process. Each is closed by itself."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -146,24 +151,28 @@ class MemoryLedger:
         self._most = most_requests
         self._requests: dict[str, RequestRow] = {}
         self._attempts: dict[str, dict[str, AttemptRow]] = {}
+        self._lock = threading.Lock()
+        """Who was first is decided once, also between threads."""
 
     async def open_request(self, row: RequestRow) -> RequestRow | None:
-        known = self._requests.get(row.id)
-        if known is not None:
-            return known
-        while len(self._requests) >= self._most:
-            oldest = next(iter(self._requests))
-            del self._requests[oldest]
-            self._attempts.pop(oldest, None)
-        self._requests[row.id] = row
-        return None
+        with self._lock:
+            known = self._requests.get(row.id)
+            if known is not None:
+                return known
+            while len(self._requests) >= self._most:
+                oldest = next(iter(self._requests))
+                del self._requests[oldest]
+                self._attempts.pop(oldest, None)
+            self._requests[row.id] = row
+            return None
 
     async def reopen_request(self, row: RequestRow, known: RequestRow) -> bool:
-        current = self._requests.get(known.id)
-        if current is None or (current.outcome, current.created_at) != (known.outcome, known.created_at):
-            return False
-        self._requests[row.id] = row
-        return True
+        with self._lock:
+            current = self._requests.get(known.id)
+            if current is None or (current.outcome, current.created_at) != (known.outcome, known.created_at):
+                return False
+            self._requests[row.id] = row
+            return True
 
     async def close_request(self, row: RequestRow) -> None:
         self._requests[row.id] = row
@@ -195,7 +204,7 @@ class MemoryLedger:
                 and (deployment is None or deployment in {row.deployment, *tried})
             )
 
-        rows = filter(wanted, reversed(self._requests.values()))
+        rows = filter(wanted, reversed(list(self._requests.values())))
         return tuple(sorted(rows, key=lambda row: row.created_at, reverse=True)[: max(0, limit)])
 
     async def attempts(self, request_id: str) -> tuple[AttemptRow, ...]:
@@ -203,9 +212,12 @@ class MemoryLedger:
         return tuple(sorted(rows, key=lambda row: row.number))
 
     async def unknown_attempts(self, *, limit: int = 50) -> tuple[AttemptRow, ...]:
-        rows = [row for rows in self._attempts.values() for row in rows.values() if row.outcome == UNKNOWN]
+        rows = [row for rows in list(self._attempts.values()) for row in list(rows.values()) if row.outcome == UNKNOWN]
         rows.reverse()
         return tuple(sorted(rows, key=lambda row: row.started_at, reverse=True)[: max(0, limit)])
+
+    def beside(self) -> MemoryLedger:
+        return self
 
     async def close(self) -> None:
         """Nothing is held open."""

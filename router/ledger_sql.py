@@ -297,6 +297,9 @@ class SqlLedger:
         rows = await self._read(query.order_by(ATTEMPTS.c.started_at.desc(), _rowid(ATTEMPTS).desc()))
         return tuple(_attempt(row) for row in rows)
 
+    def beside(self) -> SqlLedger:
+        return SqlLedger.at(self._path)
+
     async def close(self) -> None:
         await self._engine.dispose()
 

@@ -23,6 +23,7 @@ from .rules import Rules
 from .settings import Settings
 from .steps.dispatch import Means
 from .steps.route import Knowledge
+from .telemetry import UNWATCHED, Observer
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def ledger_at(place: str | Path | Ledger | None) -> Ledger:
     return open_ledger(place) if isinstance(place, str | Path) else place
 
 
-def house(loaded: Loaded, *, ledger: Ledger, clock: Clock) -> House:
+def house(loaded: Loaded, *, ledger: Ledger, clock: Clock, observer: Observer = UNWATCHED) -> House:
     policy = loaded.settings.policy
     health = Health(policy.cooldown)
     return House(
@@ -70,4 +71,5 @@ def house(loaded: Loaded, *, ledger: Ledger, clock: Clock) -> House:
         means=Means(Transport(engine=policy.engine, clock=clock), health, Limits(), ledger, policy, clock),
         rules_hash=loaded.settings.rules_hash,
         providers=providers.names(),
+        observer=observer,
     )

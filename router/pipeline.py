@@ -29,6 +29,7 @@ from .steps.respond import respond
 from .steps.route import Knowledge
 from .steps.validate import validate
 from .steps.verify import verify
+from .telemetry import UNWATCHED, Ending, Observer, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class House:
     means: Means
     rules_hash: str
     providers: Collection[str]
+    observer: Observer = UNWATCHED
 
     @property
     def clock(self) -> Clock:
@@ -54,17 +56,30 @@ Given = ImageRequest | Mapping[str, object]
 
 async def run(house: House, given: Given, *, on_partial: OnPartial | None = None) -> ImageResponse:
     """Paint. Raises an EaselError: RequestError, ModerationBlocked, AlreadySent or AllAttemptsFailed."""
-    watch = Stopwatch(house.clock)
-    request = await _understood(house, given)
-    watch.mark("parse")
+    watch = Stopwatch(house.clock, house.observer.request())
+    try:
+        response = await _run(house, given, watch, on_partial)
+    except BaseException as error:
+        watch.trace.ended(Ending(watch.total(), watch.request, watch.rule, error=error))
+        raise
+    watch.trace.ended(Ending(watch.total(), watch.request, watch.rule, response))
+    return response
+
+
+async def _run(house: House, given: Given, watch: Stopwatch, on_partial: OnPartial | None) -> ImageResponse:
+    watch.begin("parse")
+    request = watch.request = await _understood(house, given)
+    watch.begin("route")
     plan, offering = _planned(house, request, keys=True)
+    watch.rule = plan.rule
     if next(iter(plan), None) is None:
         raise routing.nothing(plan, request, offering, house.known)
     decision = routing.decide(plan, request, rules_hash=house.rules_hash)
-    watch.mark("route")
+    watch.begin("record")
     seconds = request.deadline_seconds or house.policy.deadline_seconds
     row = await recording.open_request(request, decision, house.means.ledger, house.clock, deadline_seconds=seconds)
     try:
+        watch.begin("dispatch")
         delivery = await sending.dispatch(
             plan,
             request,
@@ -73,8 +88,9 @@ async def run(house: House, given: Given, *, on_partial: OnPartial | None = None
             deadline=watch.started + seconds,
             attempts_before=row.attempts,
             on_partial=on_partial,
+            trace=watch.trace,
         )
-        watch.mark("dispatch")
+        watch.begin("respond")
         response = await respond(
             delivery,
             routing.decide(plan, request, rules_hash=house.rules_hash),
@@ -85,7 +101,7 @@ async def run(house: House, given: Given, *, on_partial: OnPartial | None = None
     except BaseException as error:
         await recording.close_failed(row, error, house.means.ledger, latency_seconds=watch.total())
         raise
-    watch.mark("respond")
+    watch.begin("record")
     response = replace(response, timings={**watch.seconds, "total": watch.total()})
     warning = await recording.close_answered(row, response, house.means.ledger)
     return replace(response, warnings=(*response.warnings, warning)) if warning else response
@@ -119,19 +135,29 @@ def _planned(house: House, request: ImageRequest, *, keys: bool) -> tuple[Plan, 
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Seconds per step."""
+    """Seconds per step of one request, and what is known of it by then."""
 
     clock: Clock
+    trace: Trace
+    """Told as well."""
+    request: ImageRequest | None = None
+    rule: str | None = None
     seconds: dict[str, float] = field(default_factory=dict[str, float])
+    """Of the steps that have ended."""
     started: float = 0.0
+    _step: str | None = None
     _last: float = 0.0
 
     def __post_init__(self) -> None:
         self.started = self._last = self.clock.monotonic()
 
-    def mark(self, step: str) -> None:
+    def begin(self, step: str) -> None:
+        """It begins now; the one before it has ended."""
         now = self.clock.monotonic()
-        self.seconds[step], self._last = now - self._last, now
+        if self._step is not None:
+            self.seconds[self._step] = self.seconds.get(self._step, 0.0) + now - self._last
+        self._step, self._last = step, now
+        self.trace.step(step)
 
     def total(self) -> float:
         return self.clock.monotonic() - self.started

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from copy import copy
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -33,11 +34,14 @@ from ..providers.base.request import (
 )
 from ..providers.base.response import Decision, ImageResponse
 from .ledger import Ledger
+from .telemetry import UNWATCHED, Observer
 
 if TYPE_CHECKING:
     from .checks import Findings
+    from .client import AsyncOpenAI, OpenAI
     from .deployments import Deployments
     from .pipeline import Given, House, OnPartial
+    from .relay import Relayed
 
 Picture = InputImage | bytes | Path | str
 """Bytes, a path, a data URL, or a picture that has been checked."""
@@ -85,7 +89,8 @@ class Router:
 
     `config` is a file or a folder of YAML; None takes the configuration that ships. `ledger` is a path for SQLite
     (extra `ledger`), an open `Ledger`, or None to keep rows in memory. `simulator_url` sends everything to a running
-    simulator in place of the vendors. `environment` is where keys are looked up; None means this process's.
+    simulator in place of the vendors. `environment` is where keys are looked up; None means this process's. `observer`
+    is told of every request, step and attempt, see `telemetry`.
 
     Raises ConfigError, with file, line and column of every problem.
     """
@@ -98,6 +103,7 @@ class Router:
         clock: Clock | None = None,
         environment: Mapping[str, str] | None = None,
         simulator_url: str | None = None,
+        observer: Observer | None = None,
     ) -> None:
         from . import loading, pipeline  # pydantic and the catalogue: only who routes pays for them
 
@@ -115,7 +121,8 @@ class Router:
         self.findings = loaded.findings
         self.ledger = loading.ledger_at(ledger)
         self._pipeline = pipeline
-        self._house: House = loading.house(loaded, ledger=self.ledger, clock=clock)
+        self._house: House = loading.house(loaded, ledger=self.ledger, clock=clock, observer=observer or UNWATCHED)
+        self._loaded = loaded
 
     @property
     def deployments(self) -> Deployments:
@@ -151,6 +158,56 @@ class Router:
             house = replace(house, known=replace(house.known, clock=DateClock(on)))
         return await self._pipeline.explain(house, given, keys=keys)
 
+    async def relay(self, path: str, body: bytes, *, provider: str, timeout_seconds: float) -> Relayed:
+        """Hand a call that asks for no picture on to a provider's deployments, as `relay.relay` says."""
+        from . import relay
+
+        return await relay.relay(
+            path,
+            body,
+            provider=provider,
+            deployments=self.deployments,
+            transport=self._house.means.transport,
+            timeout_seconds=timeout_seconds,
+        )
+
+    def openai_client(self) -> OpenAI:
+        """An `openai.OpenAI` with Easel behind it, in this process: no port, no key. Close it, or use it with `with`.
+
+        For use from any thread, also while this Router runs in an event loop: it has a thread of its own, with a Router
+        as `beside` makes it. Raises ImportError, naming the extra, when `openai` or `gateway` is not installed.
+        """
+        from . import client
+
+        return client.client(self.beside())
+
+    def async_openai_client(self) -> AsyncOpenAI:
+        """An `openai.AsyncOpenAI` with this Router behind it, for the event loop in which the Router is used.
+
+        Closing it leaves the Router open. Raises ImportError as `openai_client` does.
+        """
+        from . import client
+
+        return client.async_client(self, owned=False)
+
+    def beside(self) -> Self:
+        """A second Router for another event loop: the same configuration, and the same ledger.
+
+        Its connections are its own, and so are its limits on calls under way and what it knows of who is down.
+        """
+        from . import loading
+
+        other = copy(self)
+        other.ledger = self.ledger.beside()
+        other._house = loading.house(
+            self._loaded, ledger=other.ledger, clock=self._house.clock, observer=self._house.observer
+        )
+        return other
+
+    async def fetch(self, url: str) -> bytes:
+        """A picture at a public https address that a caller gives. Raises PictureLost, saying why."""
+        return await self._house.means.transport.fetch(url)
+
     async def run_route_tests(self) -> Findings:
         """The `tests` of the configuration, each against the rules and the catalogue on its own day."""
         from . import checks
@@ -160,9 +217,11 @@ class Router:
 
         return checks.Findings(await checks.run_tests(self.settings, explain), self.findings.notes)
 
-    async def close(self) -> None:
+    async def close(self, *, keep_ledger: bool = False) -> None:
+        """`keep_ledger`: leave the ledger open, for another Router that writes to it."""
         await self._house.means.transport.close()
-        await self.ledger.close()
+        if not keep_ledger:
+            await self.ledger.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -209,6 +268,19 @@ class SyncRouter:
     def explain(self, given: Given, *, on: date | None = None, keys: bool = False) -> Decision:
         """As `Router.explain`."""
         return self._wait(self.router.explain(given, on=on, keys=keys))
+
+    def openai_client(self) -> OpenAI:
+        """As `Router.openai_client`."""
+        return self.router.openai_client()
+
+    def async_openai_client(self) -> AsyncOpenAI:
+        """An `openai.AsyncOpenAI` for one event loop, which is not this Router's: with a Router as `beside` makes it.
+
+        Raises ImportError as `Router.openai_client` does.
+        """
+        from . import client
+
+        return client.async_client(self.router.beside(), owned=True)
 
     def close(self) -> None:
         self._wait(self.router.close())

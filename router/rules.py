@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, cast
 
 from ..providers.base.errors import RequestError
-from ..providers.base.request import ImageRequest
+from ..providers.base.request import AspectRatio, ImageRequest
 from . import lettering
 from .document import did_you_mean
 from .settings import Presence, PromptIs, Range, RouteRow, SizeIs, When
@@ -169,7 +169,7 @@ def _request_keys(view: View) -> Iterator[Key]:
 
 
 def compile_rule(row: RouteRow, place: int) -> Rule:
-    """Raises ValueError for an expression that cannot be used."""
+    """Raises ValueError for an expression, or an aspect ratio, that cannot be used."""
     tests: list[Test] = []
     keys: frozenset[Key] | None = None
     if row.when is not None:
@@ -197,7 +197,7 @@ def _parts(when: When) -> Iterator[tuple[Test, frozenset[Key] | None]]:
             values = frozenset(cast("tuple[object, ...]", allowed) if isinstance(allowed, tuple) else (allowed,))
             yield _one_of(name, values), frozenset((name, value) for value in values)
     if when.aspect_ratio is not None:
-        ratios = frozenset(when.aspect_ratio)
+        ratios = frozenset(str(AspectRatio.parse(each)) for each in when.aspect_ratio)  # 21:9 and 42:18 are both 7:3
         yield _one_of("aspect_ratio", ratios, shown=True), frozenset(("aspect_ratio", each) for each in ratios)
     for name in ("needs", "tags"):
         given: tuple[str, ...] | None = getattr(when, name)
@@ -370,7 +370,7 @@ def _expression(expression: str) -> Test:
     def evaluate(view: View) -> bool | None:
         try:
             answer: object = program.execute(view.variables)
-        except (TypeError, ValueError, RuntimeError):
+        except (TypeError, ValueError, RuntimeError, LookupError, ArithmeticError):
             return None  # a value that is absent: what then, the rule's `missing` says
         return answer if isinstance(answer, bool) else None
 

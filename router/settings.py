@@ -17,12 +17,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from ..providers.base.capabilities import Frozen
 from ..providers.base.engine import EngineName
 from ..providers.base.errors import ConfigError, Problem
-from ..providers.base.request import Background, Band, Need, Operation, OutputFormat, Policy
+from ..providers.base.request import POLICY_FIELDS, Background, Band, Need, Operation, OutputFormat, Policy
 from . import document
 from .document import Document
 
@@ -104,7 +104,16 @@ def _as_tuple(value: object) -> object:
     return [value] if isinstance(value, str | int) else value
 
 
+def _policy_fields(fields: dict[str, Policy]) -> dict[str, Policy]:
+    for name in fields:
+        if name not in POLICY_FIELDS:
+            raise ValueError(f"{name!r} is no field with a policy{document.did_you_mean(name, POLICY_FIELDS)}")
+    return fields
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+PolicyFields = Annotated[dict[str, Policy], AfterValidator(_policy_fields)]
+"""Per field of `POLICY_FIELDS`."""
 Presence = Literal["present", "absent"]
 
 
@@ -222,7 +231,7 @@ class RouteRow(Frozen):
     """After a moderation refusal. None: the policy's."""
     on_unknown: Outcome | None = None
     """After an attempt whose outcome is unknown, and which may have been billed. None: the policy's."""
-    fields: dict[str, Policy] = Field(default_factory=dict)
+    fields: PolicyFields = Field(default_factory=dict)
     """Per request field, as in the policy; the request's own word is stronger."""
 
     @model_validator(mode="after")
@@ -268,7 +277,7 @@ class Cooldown(Frozen):
 
 
 class PolicySection(Frozen):
-    fields: dict[str, Policy] = Field(default_factory=lambda: {"default": "adapt"})
+    fields: PolicyFields = Field(default_factory=lambda: {"default": "adapt"})
     """Per request field, and "default": strict, warn or adapt."""
     deadline_seconds: Annotated[float, Field(gt=0)] = 600.0
     attempt_timeout_seconds: Annotated[float, Field(gt=0)] = 300.0

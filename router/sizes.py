@@ -161,7 +161,7 @@ def _flexible(
     pixels = TIER_PIXELS[resolution or "1K"]
     found = _exact(rule, wanted, pixels) or snap(rule, wanted.ratio, pixels)
     misses: list[tuple[Field, str]] = []
-    if not _same_ratio(found.ratio, wanted.ratio):
+    if aspect_ratio is not None and not _same_ratio(found.ratio, wanted.ratio):
         misses.append(("aspect_ratio", f"the nearest size it paints is {found}"))
     if resolution is not None and not _same_tier(found.pixels, pixels):
         misses.append(("resolution", f"the nearest size it paints is {found}"))

@@ -173,9 +173,9 @@ def serve(
 ) -> None:
     """Runs until Ctrl-C, which ends it cleanly. `started` is called once it listens."""
     with running(port=port, today=today, faults=faults, latency_seconds=latency_seconds) as simulator:
-        if started is not None:
-            started(simulator)
         try:
+            if started is not None:
+                started(simulator)
             threading.Event().wait()
         except KeyboardInterrupt:
             return

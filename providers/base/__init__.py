@@ -16,12 +16,13 @@ from . import errors, images
 from .adapter import Adapter, Call, Done, File, ImageBase64, ImageBytes, ImageUrl, LocalAdapter, Wait
 from .reply import Event, Node, Reply
 from .request import AspectRatio, ImageRequest, InputImage, Size
-from .response import PartialImage, Usage
+from .response import Adaptation, PartialImage, Usage
 
 if TYPE_CHECKING:
     from .capabilities import Model
 
 __all__ = [
+    "Adaptation",
     "Adapter",
     "AspectRatio",
     "Call",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from .errors import ConfigError, InvalidRequest, Problem, ProviderError, RateLimited, for_status
 from .reply import Event, Node, Reply
 from .request import ImageRequest, InputImage
-from .response import PartialImage, Usage
+from .response import Adaptation, PartialImage, Usage
 
 if TYPE_CHECKING:
     from .capabilities import Model  # pydantic with it: a tenth of a second that only the router's own start pays
@@ -102,7 +102,8 @@ def _form_value(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ImageBase64:
-    text: str = field(repr=False)
+    text: str | bytes | memoryview = field(repr=False)
+    """`Node.characters`, so that a large picture is not copied."""
     revised_prompt: str | None = None
     seed: int | None = None
 
@@ -137,6 +138,8 @@ class Done:
     request_id: str | None = None
     """The vendor's, where it stands in the body; from a header it is taken without an adapter's help."""
     warnings: tuple[str, ...] = ()
+    adaptations: tuple[Adaptation, ...] = ()
+    """What the way to the vendor could not carry, where that is known only there."""
 
     def plus(self, other: Done) -> Done:
         """Two parts of one answer, as streams deliver them."""
@@ -148,6 +151,7 @@ class Done:
             moderation=other.moderation or self.moderation,
             request_id=other.request_id or self.request_id,
             warnings=self.warnings + other.warnings,
+            adaptations=tuple(dict.fromkeys(self.adaptations + other.adaptations)),
         )
 
 

@@ -6,12 +6,14 @@ Nothing else in Easel opens a connection to a vendor. Neither engine retries, fo
 from __future__ import annotations
 
 import asyncio
+import atexit
 import re
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, cast
 from urllib.parse import urlsplit
 
 from .errors import ConnectFailed, OutcomeUnknown
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pyreqwest.exceptions import PyreqwestError
 
 CONNECT_SECONDS = 10.0
+SETTLE_SECONDS = 0.05
 EngineName = Literal["pyreqwest", "httpx"]
 PLACE = re.compile(r"(?:[A-Za-z0-9._\-]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?")
 CONNECTING = "client error (Connect)"
@@ -62,11 +65,25 @@ class Pyreqwest:
     cancelling closes the connection.
     """
 
+    _unfinished: ClassVar[int] = 0
+    """Answers of this process that were not read to their end."""
+
     def __init__(self) -> None:
         self._client: Client | None = None
 
+    @classmethod
+    def _settle(cls) -> None:
+        """At exit: time for Rust's threads to let go of an answer that was cut short.
+
+        Without it one such process in thirty was aborted while the interpreter ended (0.15.1: "PyGILState_Release").
+        """
+        if cls._unfinished:
+            threading.Event().wait(SETTLE_SECONDS)
+
     def _open(self) -> Client:
         if self._client is None:
+            atexit.unregister(Pyreqwest._settle)
+            atexit.register(Pyreqwest._settle)
             from pyreqwest.client import ClientBuilder
 
             self._client = (
@@ -92,6 +109,7 @@ class Pyreqwest:
             request = (builder if body is None else builder.body_bytes(body)).build_streamed()
         except (BuilderError, ValueError) as error:
             raise _unsendable("the address or a header is not usable") from error
+        Pyreqwest._unfinished += 1
         try:
             async with request as response:
                 reader = response.body_reader
@@ -102,7 +120,9 @@ class Pyreqwest:
 
                 names = {name.lower(): value for name, value in response.headers.items()}
                 yield Answer(response.status, names, chunks())
+            Pyreqwest._unfinished -= 1
         except PyreqwestError as error:
+            Pyreqwest._unfinished -= 1
             if isinstance(error, ConnectError | ConnectTimeoutError) and CONNECTING in _causes(error):
                 raise ConnectFailed(f"cannot connect: {_root_cause(error)}") from error
             raise OutcomeUnknown(f"the connection broke off: {_root_cause(error)}") from error

@@ -8,13 +8,13 @@ GIF (89a).
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import re
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from .content import EDGE_BYTES, Content, NotAPicture, decode
 from .errors import RequestError
 from .request import InputImage, Size
 
@@ -48,10 +48,6 @@ class Header:
     media_type: str
     size: Size
     has_alpha: bool
-
-
-class NotAPicture(ValueError):
-    """The bytes are no picture of a known format, or end within its header."""
 
 
 def probe(data: bytes) -> Header:
@@ -158,6 +154,45 @@ def _gif_has_transparency(data: bytes, offset: int) -> bool:
     return transparent
 
 
+def examine(content: Content) -> tuple[Header, bool]:
+    """What the picture is, and whether the file reaches its own end: from its edges, where they tell.
+
+    Nothing is decoded but base64, and of that only the edges, unless a large header or something appended hides what is
+    looked for. Raises NotAPicture.
+    """
+    if not content.is_decoded and content.size > 2 * EDGE_BYTES and (header := _whole_by_its_edges(content)):
+        return header, True
+    data = content.data
+    header = probe(data)
+    return header, is_whole(data, data, len(data), header)
+
+
+def _whole_by_its_edges(content: Content) -> Header | None:
+    """None when the edges do not tell."""
+    try:
+        head = content.head()
+        header = probe(head)
+        return header if is_whole(head, content.tail(), content.size, header) else None
+    except NotAPicture:
+        return None
+
+
+def is_whole(head: bytes, tail: bytes, size: int, header: Header) -> bool:
+    """Does the file reach its own end? Tells a picture that was cut off, without decoding it."""
+    match header.media_type:
+        case "image/png":
+            return b"IEND\xaeB`\x82" in tail
+        case "image/jpeg":
+            # Neither marker occurs within pixels; a thumbnail before them has both.
+            return tail.rfind(b"\xff\xd9") > tail.rfind(b"\xff\xda")
+        case "image/webp":
+            return size >= 8 + int.from_bytes(head[4:8], "little")
+        case "image/gif":
+            return tail.rstrip(b"\0").endswith(b";")
+        case _:
+            return tail.rstrip().endswith(b">")
+
+
 def from_data_url(url: str) -> bytes:
     """The bytes of `data:image/png;base64,…`. Raises NotAPicture."""
     head, comma, body = url.partition(",")
@@ -168,10 +203,7 @@ def from_data_url(url: str) -> bytes:
 
 def from_base64(text: str | bytes) -> bytes:
     """Raises NotAPicture when it is not whole, valid base64."""
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise NotAPicture(f"not valid base64 ({error})") from error
+    return decode(text)
 
 
 def to_base64(data: bytes) -> str:
@@ -220,7 +252,7 @@ def input_image(data: bytes, *, field: str, claimed_media_type: str | None = Non
 
 def _decoded(data: bytes, size: Size) -> Image.Image:
     """The first frame. Raises NotAPicture when it cannot be decoded, or is larger than the `size` in its header."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         picture = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP", "GIF"))
@@ -230,6 +262,8 @@ def _decoded(data: bytes, size: Size) -> Image.Image:
         picture.load()
     except NotAPicture:
         raise
+    except UnidentifiedImageError as error:
+        raise NotAPicture("damaged: nothing can read it") from error
     # Pillow's decoders raise many kinds for damaged data; each means the same.
     except (
         *(OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError, struct.error),

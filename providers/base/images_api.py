@@ -133,7 +133,7 @@ class ImagesApi(Adapter):
         if not found:
             raise BadReply("no picture", path="$.data")
         usage, warnings = self.usage(body)
-        return Done(found, usage, body.text_at("model"), self.moderation(body), warnings)
+        return Done(found, usage, body.text_at("model"), self.moderation(body), warnings=warnings)
 
     def read_event(self, event: Event, model: Model) -> PartialImage | Done | None:
         """`image_generation.partial_image`, `image_edit.completed` and the like; an `error` may come at any time."""
@@ -143,7 +143,7 @@ class ImagesApi(Adapter):
         _, _, kind = (body.text_at("type") or event.name).rpartition(".")
         if kind == "completed":
             usage, warnings = self.usage(body)
-            return Done([ImageBase64(body["b64_json"].text)], usage, warnings=warnings)
+            return Done([ImageBase64(body["b64_json"].characters)], usage, warnings=warnings)
         if kind == "partial_image":
             return preview(body)
         return None
@@ -240,7 +240,7 @@ def bracketed(fields: Mapping[str, object]) -> dict[str, object]:
 def picture(item: Node) -> Picture:
     """One of `data`: `b64_json`, or a `url` (older models, other servers), which may be a data URL."""
     revised_prompt = item.text_at("revised_prompt")
-    if encoded := item.text_at("b64_json"):
+    if encoded := item.characters_at("b64_json"):
         return ImageBase64(encoded, revised_prompt)
     if not (url := item.text_at("url")):
         raise BadReply("neither b64_json nor url", path=item.path)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import cast
 
 from .clock import now
 from .errors import BadReply
+
+BACKSLASH = ord("\\")
+LONG_TEXT_BYTES = 16_384
+"""A text of this length in an answer is a picture, and is not worth a place in a tree."""
+NOTHING_SPARED: Mapping[str, memoryview] = MappingProxyType({})
+STANDS_FOR = f"easel-{secrets.token_hex(8)}-"
+"""Begins the words that stand for a spared text; no vendor can know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +28,8 @@ class Node:
 
     value: object
     path: str = "$"
+    spared: Mapping[str, memoryview] = field(default_factory=lambda: NOTHING_SPARED, repr=False)
+    """Long texts that were left where they are in the body, by the words that stand for them."""
 
     def __getitem__(self, key: str | int) -> Node:
         """The member that must be there."""
@@ -38,7 +49,7 @@ class Node:
             members = self._list()
             if key < len(members):
                 value = members[key]
-        return None if value is None else Node(value, self._below(key))
+        return None if value is None else Node(value, self._below(key), self.spared)
 
     def find(self, *keys: str | int) -> Node | None:
         """The member at the end of a path, or None when any part of it is absent."""
@@ -57,12 +68,17 @@ class Node:
     def text_at(self, *keys: str | int) -> str | None:
         """The text at the end of a path, or None when there is anything else."""
         node = self.at(*keys)
-        return node.value if node is not None and isinstance(node.value, str) else None
+        return node.text if node is not None and isinstance(node.value, str) else None
+
+    def characters_at(self, *keys: str | int) -> bytes | memoryview | None:
+        """The same, as `characters`."""
+        node = self.at(*keys)
+        return node.characters if node is not None and isinstance(node.value, str) else None
 
     def items(self) -> Iterator[Node]:
         """The members of a list."""
         for index, value in enumerate(self._list()):
-            yield Node(value, self._below(index))
+            yield Node(value, self._below(index), self.spared)
 
     def keys(self) -> tuple[str, ...]:
         if not isinstance(self.value, dict):
@@ -73,7 +89,13 @@ class Node:
     def text(self) -> str:
         if not isinstance(self.value, str):
             raise BadReply(f"expected text, got {_kind(self.value)}", path=self.path)
-        return self.value
+        return self.value if self.value not in self.spared else str(self.spared[self.value], "utf-8", "replace")
+
+    @property
+    def characters(self) -> bytes | memoryview:
+        """A text's characters, not copied where it is long: for pictures in base64."""
+        found = self.spared.get(self.value) if isinstance(self.value, str) else None
+        return found if found is not None else self.text.encode()
 
     @property
     def integer(self) -> int:
@@ -110,6 +132,43 @@ def _kind(value: object) -> str:
     return "null" if value is None else "a number"
 
 
+def tree(body: bytes) -> Node:
+    """JSON as a tree whose long texts stay in `body`: parsing megabytes of base64 costs ten times what finding it does.
+
+    Raises ValueError and RecursionError, as json.loads does.
+    """
+    if len(body) < 2 * LONG_TEXT_BYTES:
+        return Node(json.loads(body))
+    pieces: list[bytes | memoryview] = []
+    spared: dict[str, memoryview] = {}
+    whole = memoryview(body)
+    kept = 0
+    start = body.find(b'"')
+    while start >= 0 and (end := _end_of_text(body, start)) >= 0:
+        if end - start > LONG_TEXT_BYTES and body.find(b"\\", start, end) < 0:
+            words = f"{STANDS_FOR}{len(spared)}"
+            spared[words] = whole[start + 1 : end]
+            pieces += whole[kept : start + 1], words.encode()
+            kept = end
+        start = body.find(b'"', end + 1)
+    if not spared:
+        return Node(json.loads(body))
+    return Node(json.loads(b"".join([*pieces, whole[kept:]])), spared=spared)
+
+
+def _end_of_text(body: bytes, start: int) -> int:
+    """Where the text that begins at `start` has its closing quote; -1 when it has none."""
+    end = body.find(b'"', start + 1)
+    while end > 0 and body[end - 1] == BACKSLASH:
+        before = end - 1
+        while body[before - 1] == BACKSLASH:
+            before -= 1
+        if (end - before) % 2 == 0:
+            return end
+        end = body.find(b'"', end + 1)
+    return end
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer, whole. Header names are lower-case."""
@@ -121,7 +180,7 @@ class Reply:
 
     def json(self) -> Node:
         try:
-            return Node(json.loads(self.body))
+            return tree(self.body)
         except (ValueError, RecursionError) as error:
             kind = self.headers.get("content-type", "no content type")
             raise BadReply(f"not JSON ({kind}, {len(self.body)} bytes)", path="$") from error
@@ -166,6 +225,6 @@ class Event:
 
     def json(self) -> Node:
         try:
-            return Node(json.loads(self.data))
+            return tree(self.data.encode())
         except (ValueError, RecursionError) as error:
             raise BadReply(f"event {self.name!r} is not JSON", path="$") from error

@@ -22,6 +22,25 @@ Band = Literal["draft", "standard", "high", "max"]
 Need = Literal["typography", "photorealism", "vector", "character_consistency", "search_grounding"]
 Policy = Literal["strict", "warn", "adapt"]
 
+POLICY_FIELDS = (
+    "default",
+    "size",
+    "aspect_ratio",
+    "resolution",
+    "n",
+    "quality",
+    "output_format",
+    "output_compression",
+    "seed",
+    "negative_prompt",
+    "style",
+    "moderation",
+    "user",
+    "stream",
+    "partial_images",
+    "provider_options",
+)
+"""What a policy can be given for. All else is never given up, or never sent."""
 NO_OPTIONS: Mapping[str, Mapping[str, object]] = MappingProxyType({})
 NO_POLICY: Mapping[str, Policy] = MappingProxyType({})
 

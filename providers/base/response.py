@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, TypeVar
 
+from .content import Content
 from .errors import Dropped, Relaxation
 from .request import Size
 
@@ -104,14 +105,23 @@ class Cost:
 class OutputImage:
     """A picture, as the vendor made it."""
 
-    data: bytes = field(repr=False)
+    content: Content = field(repr=False)
     media_type: str
     size: Size
     has_alpha: bool
     """The format carries alpha. That pixels are really transparent is checked when transparency was asked for."""
-    sha256: str
     revised_prompt: str | None = None
     seed: int | None = None
+
+    @property
+    def data(self) -> bytes:
+        """The file's bytes."""
+        return self.content.data
+
+    @property
+    def sha256(self) -> str:
+        """Of the file's bytes, hexadecimal."""
+        return self.content.sha256
 
     @property
     def width(self) -> int:

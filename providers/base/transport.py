@@ -17,6 +17,7 @@ from . import images
 from .adapter import Adapter, AnyAdapter, Call, Done, ImageBase64, ImageBytes, ImageUrl, LocalAdapter, Wait
 from .capabilities import Model
 from .clock import Clock
+from .content import Content
 from .engine import Answer, EngineName, make, origin
 from .errors import (
     BadReply,
@@ -36,6 +37,8 @@ from .response import USAGE_FIELDS, PartialImage, Usage
 
 MAX_BODY_BYTES = 300_000_000
 MAX_ERROR_BYTES = 1_000_000
+AT_ONCE_BYTES = 100_000
+"""Base64 of a picture up to this is decoded when it comes; larger ones when somebody needs the bytes."""
 LONGEST_POLL_SECONDS = 10.0
 LAST_RESORT_SECONDS = 1.0
 """After the deadline the engine closes by itself what cancelling has not closed."""
@@ -47,11 +50,15 @@ OnPartial = Callable[[PartialImage], None]
 
 @dataclass(frozen=True, slots=True)
 class Painting:
-    """A picture's bytes, with what the vendor said of it."""
+    """A picture, with what the vendor said of it."""
 
-    data: bytes
+    content: Content
     revised_prompt: str | None = None
     seed: int | None = None
+
+    @property
+    def data(self) -> bytes:
+        return self.content.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +144,21 @@ class Transport:
             try:
                 match picture:
                     case ImageBytes():
-                        data = picture.data
+                        content = Content.raw(picture.data)
                     case ImageBase64():
-                        data = images.from_base64(picture.text)
+                        content = Content.encoded(picture.text)
+                        if content.size <= AT_ONCE_BYTES:
+                            content = Content.raw(content.data)
                     case ImageUrl():
                         async with asyncio.timeout(max(1.0, deadline - self.clock.monotonic())):
-                            data = await self._fetcher.fetch(picture.url, own_origin=own_origin)
+                            content = Content.raw(await self._fetcher.fetch(picture.url, own_origin=own_origin))
             except images.NotAPicture as error:
                 return PictureLost(f"the picture in the reply is {error}")
             except TimeoutError:
                 return PictureLost("the picture did not arrive before the deadline")
             except PictureLost as error:
                 return error
-            return Painting(data, picture.revised_prompt, picture.seed)
+            return Painting(content, picture.revised_prompt, picture.seed)
 
         found = await asyncio.gather(*(painting(each) for each in done.images))
         return (

@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
+from ...providers.base.content import Content
 from ...providers.base.errors import RequestError
 from ...providers.base.request import Size
 from ...providers.base.response import Decision, ImageResponse, OutputImage
@@ -120,7 +121,7 @@ def _blank(size: Size) -> OutputImage:
 
     out = io.BytesIO()
     Image.new("RGB", (size.width, size.height)).save(out, "PNG")
-    return OutputImage(out.getvalue(), "image/png", size, has_alpha=False, sha256="")
+    return OutputImage(Content.raw(out.getvalue()), "image/png", size, has_alpha=False)
 
 
 async def _play(scenes: Sequence[Scene], router: Router, out: Path, twins: Simulator | None) -> list[Shown]:

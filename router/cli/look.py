@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import assert_never, get_args
 
@@ -25,17 +23,14 @@ from ...providers.base.capabilities import (
 )
 from ...providers.base.clock import Clock, DateClock
 from ...providers.base.errors import ConfigError, Problem
-from ...providers.base.request import ImageRequest, Need, Operation, OutputFormat, Size
-from .. import contract, loading, pricing, settings
+from ...providers.base.request import Need, Operation, OutputFormat
+from .. import loading, settings
 from ..catalog import Catalog, load_catalog
 from ..document import did_you_mean
 from ..loading import Loaded
+from ..report import SQUARE, price_of_a_square
 from ..router import Router
 from . import door, report, show
-
-SQUARE = Size(1024, 1024)
-"""What prices are compared by."""
-
 
 # check
 
@@ -143,17 +138,6 @@ def _answers(model: Model, day: date) -> bool:
     return (launched is None or launched <= day) and (shutdown is None or day < shutdown)
 
 
-def _price(model: Model) -> Decimal | None:
-    """Of a 1024x1024 picture at the standard band, as far as the model can be asked for one."""
-    qualities = model.qualities.value
-    wanted = ImageRequest(
-        prompt="a picture", size=SQUARE, quality=qualities.bands.get("standard") if qualities is not None else None
-    )
-    choice = contract.size_choice(wanted, model)
-    request = replace(wanted, size=choice.size, aspect_ratio=choice.aspect_ratio, resolution=choice.resolution)
-    return pricing.estimate(request, model).expected
-
-
 def _sizes(rule: SizeRule) -> str:
     """In a few words."""
     match rule:
@@ -183,7 +167,7 @@ def _row(model: Model) -> report.Json:
         "operations": list(model.operations.value),
         "transparent_background": "transparent" in model.backgrounds.value,
         "sizes": _sizes(model.sizes.value),
-        "price_usd": report.plain(_price(model)),
+        "price_usd": report.plain(price_of_a_square(model)),
         "price_status": model.price.status,
         "launched": report.plain(life.launched.value),
         "shutdown": report.plain(life.shutdown.value),
@@ -199,7 +183,7 @@ def _table(found: Iterable[Model], *, wide: bool) -> Table:
     kept = [name for name in columns if wide or name not in {"sizes", "is", "as of"}]
     table = show.listing(*kept, folds=("does", "sizes"))
     for each in found:
-        price, shutdown = _price(each), each.lifecycle.shutdown.value
+        price, shutdown = price_of_a_square(each), each.lifecycle.shutdown.value
         cells = {
             "model": Text(each.key),
             "does": Text(", ".join(each.operations.value)),

@@ -10,8 +10,9 @@ from dataclasses import replace
 from ...providers.base.clock import DateClock
 from ...providers.base.errors import AllAttemptsFailed, EaselError
 from ...providers.base.request import Operation
-from ...providers.base.response import Candidate, Decision, ImageResponse, PartialImage
+from ...providers.base.response import Decision, ImageResponse, PartialImage
 from ...simulator import server
+from ..report import with_keys
 from ..router import Router
 from ..steps.parse import new_request_id
 from . import door, report, show
@@ -28,7 +29,7 @@ def explain(wish: Wish, setting: Setting) -> int:
 
     async def ask() -> Decision:
         async with opened(setting, recorded=False) as router:
-            return _with_keys(await router.explain(given), router)
+            return with_keys(await router.explain(given), router.deployments)
 
     found = asyncio.run(ask())
     if setting.as_json:
@@ -39,18 +40,6 @@ def explain(wish: Wish, setting: Setting) -> int:
         return door.DONE
     dear = any(each.requirement == "max_cost_usd" for each in found.dropped)
     return door.OVER_BUDGET if dear else door.NOBODY
-
-
-def _with_keys(found: Decision, router: Router) -> Decision:
-    """A candidate whose key is not set is one by its facts, and yet it would be passed over: it says so."""
-
-    def noted(each: Candidate) -> Candidate:
-        deployment = router.deployments.by_name.get(each.deployment)
-        if deployment is None or deployment.lacking is None:
-            return each
-        return replace(each, warnings=(*each.warnings, f"it would be passed over: {deployment.lacking}"))
-
-    return replace(found, plan=tuple(map(noted, found.plan)))
 
 
 def paint(wish: Wish, setting: Setting, *, operation: Operation | None = None) -> int:

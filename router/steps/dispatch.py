@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from ...providers.base.adapter import Done
@@ -30,20 +30,19 @@ from ...providers.base.request import ImageRequest
 from ...providers.base.response import Attempt, OutputImage, Usage, Verification
 from ...providers.base.transport import Finished, OnPartial, Painting, Transport
 from .. import pricing
-from ..delivery import Delivery, Proof, Spending
-from ..health import Health
+from ..delivery import NOT_SENT, Delivery, Proof, Spending
+from ..health import Health, Turn
 from ..ledger import DONE, AttemptRow, Ledger
 from ..limits import Limits
 from ..offers import Offer, Plan, Planned
 from ..pricing import Basis
 from ..settings import PolicySection
+from ..telemetry import UNWATCHED, Trace
 
 Prove = Callable[[Offer, int, Sequence[Painting]], Awaitable[Proof]]
 """Holds the pictures of one call, and how many were asked of it, against the offer."""
 
 CANCELLED = "cancelled by the caller"
-NOT_SENT = "not_sent"
-"""The outcome of a candidate that was passed over: set aside, too dear by now, no free place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +66,13 @@ async def dispatch(
     deadline: float,
     attempts_before: int = 0,
     on_partial: OnPartial | None = None,
+    trace: Trace = UNWATCHED,
 ) -> Delivery:
     """Walk the plan. `deadline` is a time of the clock's `monotonic`.
 
     Raises ModerationBlocked or AllAttemptsFailed; either carries every attempt.
     """
-    tour = _Tour(request, means, prove, deadline, attempts_before, on_partial)
+    tour = _Tour(request, means, prove, deadline, attempts_before, on_partial, trace)
     first: ProviderError | None = None
     unproven = 0
     for planned in plan:
@@ -97,6 +97,11 @@ async def dispatch(
     raise tour.failed("every attempt failed") from first
 
 
+def _gravity(error: ProviderError | LedgerFailed) -> int:
+    """Of the errors of one candidate's calls, which one stands for all? The lowest, and of equals the first."""
+    return 0 if isinstance(error, LedgerFailed) else 1 if isinstance(error, ModerationBlocked) else 2
+
+
 def _falls_back(error: ProviderError, planned: Planned) -> bool:
     if isinstance(error, ModerationBlocked):
         return planned.on_refusal == "fall_back"
@@ -106,12 +111,26 @@ def _falls_back(error: ProviderError, planned: Planned) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class _Call:
+    """One of the calls that a candidate takes, with its retries."""
+
+    planned: Planned
+    n: int
+    leads: bool
+    """The first of them, whose previews the caller sees."""
+    id: str = field(default_factory=lambda: secrets.token_hex(12))
+
+
+@dataclass(frozen=True, slots=True)
 class _Returned:
     """One call that came to an end with pictures."""
 
     done: Done
     proof: Proof
     lost: int
+
+
+_Result = _Returned | ProviderError | LedgerFailed
 
 
 class _Tour:
@@ -125,8 +144,10 @@ class _Tour:
         deadline: float,
         attempts_before: int,
         on_partial: OnPartial | None,
+        trace: Trace,
     ) -> None:
         self._request = request
+        self._trace = trace
         self._means = means
         self._prove = prove
         self._deadline = deadline
@@ -154,21 +175,33 @@ class _Tour:
         """Have one candidate make all pictures: as many calls as it takes, side by side."""
         if refusal := self._too_dear_by_now(planned):
             return self._pass_over(planned, refusal)
-        calls = planned.offer.fitted.calls
-        results = await asyncio.gather(*(self._call(planned, n, index) for index, n in enumerate(calls)))
+        results = await self._results(planned)
         returned = [each for each in results if isinstance(each, _Returned)]
-        errors = [each for each in results if isinstance(each, ProviderError)]
+        errors = [each for each in results if not isinstance(each, _Returned)]
         images = tuple(image for each in returned for image in each.proof.accepted)
         self.came += [image for each in returned for image in each.proof.rejected]
-        if not images:
-            return next((each for each in errors if isinstance(each, ModerationBlocked)), None) or errors[0]
-        return self._delivery(planned, returned, errors, images)
+        if images:
+            return self._delivery(planned, returned, errors, images)
+        gravest = min(errors, key=_gravity)
+        if isinstance(gravest, LedgerFailed):
+            raise gravest
+        return gravest
+
+    async def _results(self, planned: Planned) -> list[_Result]:
+        """All calls side by side. After a cooldown one goes ahead, to see whether the others may follow."""
+        numbers = planned.offer.fitted.calls
+        calls = [_Call(planned, n, leads=place == 0) for place, n in enumerate(numbers)]
+        ahead = 0 if self._means.health.cooling_until(planned.name) is None else 1
+        tried = [await self._call(each) for each in calls[:ahead]]
+        if any(not isinstance(each, _Returned) for each in tried):
+            return tried
+        return tried + await asyncio.gather(*(self._call(each) for each in calls[ahead:]))
 
     def _delivery(
         self,
         planned: Planned,
         returned: list[_Returned],
-        errors: list[ProviderError],
+        errors: list[ProviderError | LedgerFailed],
         images: tuple[OutputImage, ...],
     ) -> Delivery:
         asked = sum(planned.offer.fitted.calls)
@@ -194,49 +227,63 @@ class _Tour:
 
     # One call
 
-    async def _call(self, planned: Planned, n: int, index: int) -> _Returned | ProviderError:
+    async def _call(self, call: _Call) -> _Result:
         """One call and its retries. Nothing is raised but cancellation: siblings must not end because one fails."""
-        deployment, retries = planned.offer.deployment, self._means.policy.retries
+        name, means = call.planned.name, self._means
+        failed: ProviderError | None = None
         retry = 0
         while True:
-            if not self._means.health.admit(deployment.name, self._means.clock.monotonic()):
-                return self._pass_over(planned, self._why_set_aside(planned))
-            result = await self._in_a_free_place(planned, n, retry, partials=index == 0)
-            if isinstance(result, _Returned) or not self._is_sent_again(result, planned, retry + 1):
+            turn = means.health.admit(name, means.clock.monotonic())
+            if turn is None:
+                return failed or self._pass_over(call.planned, self._why_set_aside(name))
+            result = await self._in_a_free_place(call, turn, retry)
+            if not isinstance(result, ProviderError):
                 return result
-            pause = random.uniform(0, min(retries.max_seconds, retries.initial_seconds * 2**retry))  # noqa: S311 (jitter, not a secret)
-            pause = max(pause, result.retry_after_seconds or 0)
-            if pause >= self.remaining():
+            pause = self._pause(result, call.planned, retry)
+            if pause is None:
                 return result
-            await self._means.clock.sleep(pause)
-            retry += 1
+            await means.clock.sleep(pause)
+            failed, retry = result, retry + 1
 
-    def _is_sent_again(self, error: ProviderError, planned: Planned, sent: int) -> bool:
-        retries = self._means.policy.retries
-        if sent >= retries.attempts or (error.retry_after_seconds or 0) > retries.max_retry_after_seconds:
-            return False
+    def _pause(self, error: ProviderError, planned: Planned, retry: int) -> float | None:
+        """Seconds until the call is sent again; None when it is not."""
+        means, asked = self._means, error.retry_after_seconds or 0
+        retries = means.policy.retries
         safe = isinstance(error, OutcomeUnknown) and planned.offer.deployment.adapter.honours_idempotency_keys
-        return error.retry or safe
+        last = retry + 1 >= retries.attempts
+        if last or asked > retries.max_retry_after_seconds or not (error.retry or safe):
+            return None
+        jitter = random.uniform(0, min(retries.max_seconds, retries.initial_seconds * 2**retry))  # noqa: S311 (jitter, not a secret)
+        pause = max(jitter, asked)
+        again = means.clock.monotonic() + pause
+        set_aside = again < (means.health.cooling_until(planned.name) or again)
+        return None if set_aside or again >= self._deadline else pause
 
-    async def _in_a_free_place(
-        self, planned: Planned, n: int, retry: int, *, partials: bool
-    ) -> _Returned | ProviderError:
-        deployment, means = planned.offer.deployment, self._means
+    async def _in_a_free_place(self, call: _Call, turn: Turn, retry: int) -> _Result:
+        deployment, means = call.planned.offer.deployment, self._means
         try:
             async with means.limits.slot(deployment, timeout_seconds=max(0.0, self.remaining())):
-                return await self._attempt(planned, n, retry, partials=partials)
+                return await self._attempt(call, turn, retry)
         except TimeoutError:
-            means.health.released(deployment.name)
-            return self._pass_over(planned, f"no free place within the deadline ({deployment.row.concurrency} at once)")
+            means.health.released(turn)
+            why = f"no free place within the deadline ({deployment.row.concurrency} at once)"
+            return self._pass_over(call.planned, why)
+        except LedgerFailed as error:
+            means.health.released(turn)
+            return error
+        except BaseException:
+            means.health.released(turn)
+            raise
 
-    async def _attempt(self, planned: Planned, n: int, retry: int, *, partials: bool) -> _Returned | ProviderError:
+    async def _attempt(self, call: _Call, turn: Turn, retry: int) -> _Returned | ProviderError:
         """Write it down, send it, prove what came, write down what became of it."""
-        means, offer = self._means, planned.offer
-        deployment = offer.deployment
-        sent = offer.fitted.request if offer.fitted.request.n == n else replace(offer.fitted.request, n=n)
-        row = self._opened(planned, sent, retry)
+        means, offer = self._means, call.planned.offer
+        deployment, fitted = offer.deployment, offer.fitted.request
+        sent = fitted if fitted.n == call.n else replace(fitted, n=call.n)
+        row = self._opened(call.planned, sent, retry)
         started = means.clock.monotonic()
         await means.ledger.open_attempt(row)
+        self._trace.sent(row)
         finished, proof = Finished(Done([]), ()), Proof(())
         error: ProviderError | None = None
         try:
@@ -247,20 +294,19 @@ class _Tour:
                 deployment.model,
                 key=deployment.key,
                 deadline=min(self._deadline, started + timeout),
-                headers=self._headers(planned, row),
-                on_partial=self._on_partial if partials else None,
+                headers=self._headers(call),
+                on_partial=self._on_partial if call.leads else None,
             )
-            proof = await self._prove(offer, n, finished.paintings)
+            proof = await self._prove(offer, call.n, finished.paintings)
             error = self._shortfall(finished, proof)
         except ProviderError as caught:
             error = caught
         except asyncio.CancelledError:
-            means.health.released(deployment.name)
             row = replace(row, error=CANCELLED, latency_seconds=means.clock.monotonic() - started)
             await asyncio.shield(self._write(row))
             raise
         latency = means.clock.monotonic() - started
-        self._note_health(deployment.name, error, latency)
+        self._note_health(turn, error, latency)
         await self._write(self._closed(row, offer, sent, finished, proof, error, latency))
         if error is not None and not proof.accepted:
             self.came += proof.rejected
@@ -284,10 +330,11 @@ class _Tour:
             estimate_worst_usd=pricing.estimate(sent, deployment.model).worst,
         )
 
-    def _headers(self, planned: Planned, row: AttemptRow) -> dict[str, str]:
-        deployment = planned.offer.deployment
+    @staticmethod
+    def _headers(call: _Call) -> Mapping[str, str]:
+        deployment = call.planned.offer.deployment
         if deployment.adapter.honours_idempotency_keys:
-            return {**deployment.row.headers, "idempotency-key": f"{row.request_id}-{row.number - row.retry}"}
+            return {**deployment.row.headers, "idempotency-key": call.id}
         return deployment.row.headers
 
     @staticmethod
@@ -301,13 +348,13 @@ class _Tour:
             return finished.lost[0]
         return BadReply("the answer holds no picture", request_id=finished.request_id)
 
-    def _note_health(self, name: str, error: ProviderError | None, latency: float) -> None:
+    def _note_health(self, turn: Turn, error: ProviderError | None, latency: float) -> None:
         health = self._means.health
         if error is None or isinstance(error, ProofFailed):
-            health.succeeded(name, latency)
+            health.succeeded(turn, latency)
         else:
             now = self._means.clock.monotonic()
-            health.failed(name, now, counts=error.cooldown, retry_after_seconds=error.retry_after_seconds)
+            health.failed(turn, now, counts=error.cooldown, retry_after_seconds=error.retry_after_seconds)
 
     def _closed(
         self,
@@ -326,7 +373,10 @@ class _Tour:
         cost, basis = self._cost(offer, sent, finished, pictures)
         if not paid and cost is None:
             basis = "unknown"
-        self._spend(billed, cost, basis, row.estimate_worst_usd)
+        worst = row.estimate_worst_usd
+        self._spend(billed, cost, basis, worst)
+        if cost is not None and worst is not None and cost > worst and not offer.estimate.unpriced:
+            self._warnings.append(f"{row.deployment} counts ${cost:f} for a call that was to cost ${worst:f} at most")
         outcome = error.outcome if error is not None else DONE
         refusal = error if isinstance(error, ModerationBlocked) else None
         row = replace(
@@ -380,8 +430,12 @@ class _Tour:
 
     async def _write(self, row: AttemptRow) -> None:
         """The call is over and perhaps paid for: a ledger that fails now must not cost the picture too."""
+        means = self._means
+        until = means.health.cooling_until(row.deployment)
+        left = None if until is None else max(0.0, until - means.clock.monotonic())
+        self._trace.returned(row, cooling_seconds=left)
         try:
-            await self._means.ledger.close_attempt(row)
+            await means.ledger.close_attempt(row)
         except LedgerFailed as error:
             self._warnings.append(f"the ledger keeps this attempt as unknown: {error}")
 
@@ -394,8 +448,8 @@ class _Tour:
             return None
         return f"may cost ${worst:f}, and ${self.spending.most_usd:f} of ${most:f} may be spent already"
 
-    def _why_set_aside(self, planned: Planned) -> str:
-        until = self._means.health.cooling_until(planned.name)
+    def _why_set_aside(self, name: str) -> str:
+        until = self._means.health.cooling_until(name)
         seconds = max(0.0, (until or 0.0) - self._means.clock.monotonic())
         return f"set aside after failures, for another {seconds:.0f} s" if seconds else "being tried by another request"
 

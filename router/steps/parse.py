@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
@@ -30,6 +30,9 @@ LISTS = ("text", "needs", "tags")
 PICTURES = ("images", "references", "mask")
 AT_ONCE_BYTES = 200_000
 """Pictures up to this are checked on the event loop, larger ones in a worker thread."""
+MOST_SAID = 60
+"""Characters of a wrong value in a message: it may be a picture."""
+LONGEST_PATH = 4096
 WORDS = {
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -44,6 +47,7 @@ WORDS = {
     "decimal_parsing": "must be a number",
     "float_type": "must be a number",
     "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
 }
 
 
@@ -59,7 +63,7 @@ async def parse(given: ImageRequest | Loose) -> ImageRequest:
         request = await asyncio.to_thread(read, given)
     else:
         request = read(given)
-    return request if request.request_id else replace(request, request_id=new_request_id())
+    return request if request.request_id is not None else replace(request, request_id=new_request_id())
 
 
 def read(given: Loose) -> ImageRequest:
@@ -68,21 +72,28 @@ def read(given: Loose) -> ImageRequest:
     for name, value in given.items():
         field = ALIASES.get(name, name)
         if field not in FIELDS:
+            name = _brief(str(name))
             raise RequestError(f"unknown field {name!r}{did_you_mean(name, FIELDS)}", field=name)
         if field in named:
             raise RequestError(f"{field} is given twice; give it once", field=field)
+        if isinstance(value, bool) and field != "stream":  # to Python, true is a number
+            raise RequestError(f"{field} is {value}; only stream is true or false", field=field)
         if value is not None:
             named[field] = value
     for name in LISTS:
         if isinstance(named.get(name), str):
             named[name] = (named[name],)
     if "size" in named:
-        named["size"] = _parsed("size", named["size"], Size.parse, auto=True)
+        named["size"] = _parsed("size", named["size"], Size, "WIDTHxHEIGHT, such as 1024x1024")
     if "aspect_ratio" in named:
-        named["aspect_ratio"] = _parsed("aspect_ratio", named["aspect_ratio"], AspectRatio.parse, auto=True)
+        named["aspect_ratio"] = _parsed(
+            "aspect_ratio", named["aspect_ratio"], AspectRatio, "WIDTH:HEIGHT, such as 16:9"
+        )
     for name in PICTURES:
         if name in named:
             found = tuple(_picture(name, each, place) for place, each in enumerate(_each(named[name])))
+            if name == "mask" and len(found) != 1:
+                raise RequestError(f"mask: give one picture, not {len(found)}", field="mask")
             named[name] = found[0] if name == "mask" else found
     if named.get("images") and "operation" not in named:
         named["operation"] = "edit"
@@ -97,15 +108,19 @@ def _adapter() -> TypeAdapter[ImageRequest]:
     return TypeAdapter(ImageRequest)
 
 
-def _parsed(name: str, value: object, parse_text: Callable[[str], object], *, auto: bool) -> object:
-    if not isinstance(value, str):
+def _parsed(name: str, value: object, kind: type[Size | AspectRatio], form: str) -> object:
+    if isinstance(value, kind):
         return value
-    if auto and value == "auto":
+    if value == "auto":
         return None
     try:
-        return parse_text(value)
+        return kind.parse(value if isinstance(value, str) else repr(value))
     except ValueError as error:
-        raise RequestError(f"{name}: {error}", field=name) from error
+        raise RequestError(f"{name} is {_brief(repr(value))}; give {form}", field=name) from error
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= MOST_SAID else f"{text[: MOST_SAID - 1]}…"
 
 
 def _problem(error: ValidationError) -> RequestError:
@@ -113,11 +128,10 @@ def _problem(error: ValidationError) -> RequestError:
     detail = error.errors(include_url=False)[0]
     name = ".".join(str(part) for part in detail["loc"])
     field = str(detail["loc"][0])
-    value = repr(detail["input"])
-    value = value if len(value) <= 60 else f"{value[:57]}…"
+    value = _brief(repr(detail["input"]))
     if detail["type"] == "literal_error":
         options = [str(each) for each in get_args(_literal(field))]
-        hint = did_you_mean(str(detail["input"]), options)
+        hint = did_you_mean(_brief(str(detail["input"])), options)
         return RequestError(f"{name} is {value}{hint or ''}", field=field)
     return RequestError(f"{name} {WORDS.get(detail['type'], detail['msg'])}, not {value}", field=field)
 
@@ -158,8 +172,11 @@ def _picture(field: str, value: object, place: int) -> InputImage:
             case str() if value.startswith(images.DATA_URL_PREFIX):
                 data = images.from_data_url(value)
                 claimed = value[len(images.DATA_URL_PREFIX) :].partition(";")[0] or None
+            case str() if len(value) > LONGEST_PATH:
+                message = f"{field}: {name} is no path; give base64 as data:image/png;base64,…"
+                raise RequestError(message, field=field)
             case str() | Path():
-                name = str(value)
+                name = _brief(str(value))
                 data = Path(value).read_bytes()
             case _:
                 kind = type(value).__name__

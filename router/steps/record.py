@@ -9,9 +9,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 from ...providers.base.clock import Clock
-from ...providers.base.errors import AllAttemptsFailed, AlreadySent, EaselError, LedgerFailed, ModerationBlocked
+from ...providers.base.errors import AlreadySent, EaselError, LedgerFailed, ModerationBlocked
 from ...providers.base.request import ImageRequest
 from ...providers.base.response import Decision, ImageResponse
+from ..delivery import NOT_SENT
 from ..ledger import DONE, UNDER_WAY, UNKNOWN, Ledger, RequestRow
 
 FAILED = "failed"
@@ -24,7 +25,8 @@ async def open_request(
 ) -> RequestRow:
     """The row of a request about to be sent. Raises AlreadySent when its id was used and might be paid for twice.
 
-    A request of this id that failed without being billed may be sent again; its attempts stay, and count on.
+    A request of this id that failed without being billed may be sent again, and so may one that was refused without
+    word of a bill; its attempts stay, and count on.
     """
     row = _row(request, decision, clock)
     known = await ledger.open_request(row)
@@ -36,6 +38,8 @@ async def open_request(
         raise AlreadySent(row.id, described, "was answered, and its pictures are not kept here")
     if any(each.outcome == UNKNOWN or (each.billed is None and each.outcome != REFUSED) for each in attempts):
         raise AlreadySent(row.id, described)
+    if any(each.billed for each in attempts):
+        raise AlreadySent(row.id, described, "was paid for, and its pictures are not kept here")
     if known.outcome == UNDER_WAY and clock.now() < known.created_at + timedelta(seconds=deadline_seconds):
         raise AlreadySent(row.id, described, "is under way")
     row = replace(row, attempts=len(attempts))
@@ -79,7 +83,7 @@ async def close_answered(row: RequestRow, response: ImageResponse, ledger: Ledge
         cost_basis=cost.basis,
         at_risk_usd=cost.at_risk_usd,
         images=len(response.images),
-        attempts=row.attempts + len(response.attempts),
+        attempts=row.attempts + sum(each.outcome != NOT_SENT for each in response.attempts),
         adaptations=len(response.adaptations),
         latency_seconds=response.timings.get("total"),
     )
@@ -92,20 +96,30 @@ async def close_answered(row: RequestRow, response: ImageResponse, ledger: Ledge
 
 async def close_failed(row: RequestRow, error: BaseException, ledger: Ledger, *, latency_seconds: float) -> None:
     """Write down a failure. `error` is on its way to the caller: a ledger that fails too is only noted on it."""
-    attempts = error.attempts if isinstance(error, AllAttemptsFailed | ModerationBlocked) else ()
-    outcome = REFUSED if isinstance(error, ModerationBlocked) else FAILED
-    if not isinstance(error, EaselError):
-        outcome = CANCELLED if isinstance(error, asyncio.CancelledError) else FAILED
+    try:
+        await asyncio.shield(_close_failed(row, error, ledger, latency_seconds))
+    except LedgerFailed as failed:
+        error.add_note(f"the ledger could not be told: {failed}")
+
+
+async def _close_failed(row: RequestRow, error: BaseException, ledger: Ledger, latency_seconds: float) -> None:
+    """What it took is read from its attempts: not every error knows."""
+    attempts = await ledger.attempts(row.id)
+    costs = [each.cost_usd for each in attempts if each.billed and each.cost_usd is not None]
+    risks = [each.estimate_worst_usd for each in attempts if each.billed is not False and each.cost_usd is None]
     closed = replace(
         row,
-        outcome=outcome,
-        cost_usd=error.spent_usd if isinstance(error, AllAttemptsFailed) else None,
-        at_risk_usd=error.at_risk_usd if isinstance(error, AllAttemptsFailed) else Decimal(0),
-        attempts=row.attempts + len(attempts),
+        outcome=_outcome(error),
+        cost_usd=sum(costs, Decimal(0)),
+        at_risk_usd=sum((each for each in risks if each is not None), Decimal(0)),
+        attempts=len(attempts),
         latency_seconds=latency_seconds,
         error=type(error).__name__ if not isinstance(error, EaselError) else str(error)[:500],
     )
-    try:
-        await asyncio.shield(ledger.close_request(closed))
-    except LedgerFailed as failed:
-        error.add_note(f"the ledger could not be told: {failed}")
+    await ledger.close_request(closed)
+
+
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, ModerationBlocked):
+        return REFUSED
+    return CANCELLED if isinstance(error, asyncio.CancelledError) else FAILED

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal, cast
 
 from ...providers.base import images
+from ...providers.base.content import Content
 from ...providers.base.response import (
     Adaptation,
     Cost,
@@ -32,12 +32,13 @@ async def respond(
     """`compression` is the caller's own, for pictures that are converted here."""
     offer, spending = delivery.planned.offer, delivery.spending
     fitted = offer.fitted
-    pictures = [await _in_format(image, fitted, compression) for image in delivery.images]
+    made = [await _in_format(image, fitted, compression) for image in delivery.images]
+    failed = [failure for _, failure in made if failure is not None]
     odd = _unasked_formats(delivery.images, fitted)
     actual = None if spending.unknown or spending.basis == "unknown" else spending.known_usd
     return ImageResponse(
         request_id=decision.request_id,
-        images=tuple(pictures),
+        images=tuple(image for image, _ in made),
         usage=delivery.done.usage,
         cost=Cost(offer.estimate, actual, spending.basis if actual is not None else "unknown", spending.at_risk_usd),
         route=Route(
@@ -49,8 +50,8 @@ async def respond(
         ),
         decision=decision,
         attempts=delivery.attempts,
-        adaptations=(*fitted.adaptations, *odd),
-        warnings=tuple(dict.fromkeys((*fitted.warnings, *delivery.warnings, *delivery.verification.findings))),
+        adaptations=(*fitted.adaptations, *delivery.done.adaptations, *odd),
+        warnings=tuple(dict.fromkeys((*fitted.warnings, *delivery.warnings, *delivery.verification.findings, *failed))),
         verification=delivery.verification,
         moderation=delivery.done.moderation,
         timings=dict(timings),
@@ -76,19 +77,18 @@ def _unasked_formats(pictures: tuple[OutputImage, ...], fitted: Fitted) -> list[
     ]
 
 
-async def _in_format(image: OutputImage, fitted: Fitted, compression: int | None) -> OutputImage:
+async def _in_format(image: OutputImage, fitted: Fitted, compression: int | None) -> tuple[OutputImage, str | None]:
+    """The picture to hand out, and why it is not in the format asked for: it is paid for, whatever it is."""
     wanted = _wanted(image, fitted)
     if wanted is None and compression is not None and fitted.convert_to in {"jpeg", "webp"}:
         wanted = fitted.convert_to  # it came in that format, compressed as its vendor likes
     if wanted is None:
-        return image
+        return image, None
     output_format = cast("Literal['png', 'jpeg', 'webp']", wanted)
-    data = await asyncio.to_thread(images.convert, image.data, output_format=output_format, compression=compression)
+    try:
+        data = await asyncio.to_thread(images.convert, image.data, output_format=output_format, compression=compression)
+    except images.NotAPicture as error:
+        return image, f"a picture could not be made into {wanted} and stays {image.media_type}: {error}"
     header = images.probe(data)
-    return replace(
-        image,
-        data=data,
-        media_type=header.media_type,
-        has_alpha=header.has_alpha,
-        sha256=hashlib.sha256(data).hexdigest(),
-    )
+    content = Content.raw(data)
+    return replace(image, content=content, media_type=header.media_type, has_alpha=header.has_alpha), None

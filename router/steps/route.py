@@ -49,7 +49,7 @@ def route(request: ImageRequest, offering: Offering, known: Knowledge) -> Plan:
         first = next(matching, None)
         if first is None:
             raise NoModelCan((), (), "no route matches this request; a last route without `when` takes what is left")
-        return Plan(first.name, way.through(first, matching))
+        return Plan(first.name, way.through(first, _fallbacks(matching)))
     rule = known.rules.named(request.model)
     if rule is not None:
         return Plan(rule.name, way.through(rule, ()))
@@ -60,6 +60,14 @@ def route(request: ImageRequest, offering: Offering, known: Knowledge) -> Plan:
         hint = did_you_mean(request.model, names)
         raise RequestError(f"model {request.model!r} is no route, deployment or model here{hint}", field="model")
     return Plan(request.model, way.to(named))
+
+
+def _fallbacks(matching: Iterator[Rule]) -> Iterator[Rule]:
+    """The rules behind the one that leads. One that refuses such requests ends them: it is too late to refuse."""
+    try:
+        yield from matching
+    except RequestError:
+        return
 
 
 def decide(plan: Plan, request: ImageRequest, *, rules_hash: str, relaxations: tuple[Relaxation, ...] = ()) -> Decision:

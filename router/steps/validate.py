@@ -6,18 +6,20 @@ What one model can do and another cannot is not decided here but from the catalo
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Collection, Iterator
 
 from ...providers.base import images
 from ...providers.base.errors import RequestError
-from ...providers.base.request import ImageRequest
+from ...providers.base.request import POLICY_FIELDS, ImageRequest
 from ..document import did_you_mean
 from ..sizes import TIERS
 
 MAX_PROMPT_CHARACTERS = 100_000
 """More than any model takes; keeps rules and hashes from chewing on megabytes."""
 MAX_TEXT_CHARACTERS = 2_000
+MAX_NAME_CHARACTERS = 2_000
 MAX_N = 100
 MAX_EDGE = 30_000
 MAX_RATIO = 100
@@ -27,7 +29,9 @@ MAX_COMPRESSION = 100
 MAX_METADATA = 64
 MAX_METADATA_CHARACTERS = 2_000
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:\-]{1,200}")
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""Control characters, and halves of characters, which have no UTF-8."""
+NAMES = ("style", "quality", "user", "caller", "region", "model")
 NEEDS_SOURCE = frozenset({"edit", "variation", "upscale", "remove_background", "vectorize"})
 
 
@@ -60,8 +64,12 @@ def _prompt(request: ImageRequest) -> None:
     if len(request.prompt) > MAX_PROMPT_CHARACTERS:
         raise _wrong("prompt", f"has {len(request.prompt):,} characters; at most {MAX_PROMPT_CHARACTERS:,} are taken")
     for name, value in _texts(request):
-        if found := CONTROL.search(value):
-            raise _wrong(name, f"has a control character (U+{ord(found[0]):04X}) at position {found.start()}")
+        if found := NO_TEXT.search(value):
+            raise _wrong(name, f"has a character that is no text (U+{ord(found[0]):04X}) at position {found.start()}")
+    for name in NAMES:
+        value: str | None = getattr(request, name)
+        if value is not None and len(value) > MAX_NAME_CHARACTERS:
+            raise _wrong(name, f"has {len(value):,} characters; at most {MAX_NAME_CHARACTERS} are taken")
     for index, words in enumerate(request.text):
         if not words.strip():
             raise _wrong("text", f"[{index}] is empty; give the words to spell, or leave text out")
@@ -71,9 +79,13 @@ def _prompt(request: ImageRequest) -> None:
 
 def _texts(request: ImageRequest) -> Iterator[tuple[str, str]]:
     yield "prompt", request.prompt
-    for words in request.text:
-        yield "text", words
-    for name in ("negative_prompt", "style", "quality", "user", "caller", "region", "model"):
+    for name in ("text", "tags"):
+        for words in getattr(request, name):
+            yield name, words
+    for name, value in request.metadata.items():
+        yield "metadata", name
+        yield "metadata", value
+    for name in ("negative_prompt", *NAMES):
         value: str | None = getattr(request, name)
         if value is not None:
             yield name, value
@@ -93,7 +105,7 @@ def _numbers(request: ImageRequest) -> None:
 def _within(field: str, value: int | None, low: int, high: int) -> None:
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int):  # pyright: ignore[reportUnnecessaryIsInstance] (callers without a type checker)
+    if not _are_whole(value):
         raise _wrong(field, f"must be a whole number, not {value!r}")
     if not low <= value <= high:
         raise _wrong(field, f"is {value}; it must be {low} to {high}")
@@ -101,8 +113,11 @@ def _within(field: str, value: int | None, low: int, high: int) -> None:
 
 def _sizes(request: ImageRequest) -> None:
     size, ratio = request.size, request.aspect_ratio
+    if ratio is not None and not (_are_whole(ratio.width, ratio.height) and ratio.width > 0 < ratio.height):
+        raise _wrong("aspect_ratio", f"is {ratio}; give two whole numbers above 0, such as 16:9")
     if size is not None:
-        if not (0 < size.width <= MAX_EDGE and 0 < size.height <= MAX_EDGE):
+        most = max(size.width, size.height)
+        if not (_are_whole(size.width, size.height) and 0 < min(size.width, size.height) <= most <= MAX_EDGE):
             raise _wrong("size", f"is {size}; each edge must be 1 to {MAX_EDGE:,} pixels, such as 1024x1024")
         if ratio is not None and abs(size.ratio / ratio.ratio - 1) > 0.01:
             raise _wrong("aspect_ratio", f"is {ratio}, but the size is {size}; give one of them")
@@ -113,6 +128,11 @@ def _sizes(request: ImageRequest) -> None:
     if request.resolution is not None and request.resolution not in TIERS:
         hint = did_you_mean(request.resolution.upper(), TIERS)
         raise _wrong("resolution", f"is {request.resolution!r}{hint}")
+
+
+def _are_whole(*numbers: object) -> bool:
+    """For callers without a type checker."""
+    return all(type(each) is int for each in numbers)
 
 
 def _pictures(request: ImageRequest) -> None:
@@ -150,8 +170,24 @@ def _names(request: ImageRequest, providers: Collection[str]) -> None:
                 "provider_options",
                 f"has options for {name!r}, an unknown provider{did_you_mean(name, list(providers))}",
             )
+    for name in request.policy:
+        if name not in POLICY_FIELDS:
+            raise _wrong("policy", f"is given for {name!r}{did_you_mean(name, POLICY_FIELDS)}")
+    if request.provider_options:
+        _options(request)
     if len(request.metadata) > MAX_METADATA:
         raise _wrong("metadata", f"has {len(request.metadata)} members; at most {MAX_METADATA} are kept")
     for name, value in request.metadata.items():
         if len(name) + len(value) > MAX_METADATA_CHARACTERS:
             raise _wrong("metadata", f"{name[:40]!r} is longer than {MAX_METADATA_CHARACTERS:,} characters")
+
+
+def _options(request: ImageRequest) -> None:
+    """They go out as they are, so they must be something that JSON can say."""
+    for provider, options in request.provider_options.items():
+        for name, value in options.items():
+            try:
+                json.dumps({name: value}, ensure_ascii=False, allow_nan=False).encode()
+            except (TypeError, ValueError, RecursionError) as error:
+                message = f"has {provider}.{name[:40]!r}, which cannot be said in JSON: {type(value).__name__}"
+                raise _wrong("provider_options", message) from error

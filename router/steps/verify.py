@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,8 +17,6 @@ from ..offers import Offer
 
 NO_SIZE = Size(0, 0)
 """A vector picture has no pixels."""
-AT_ONCE_BYTES = 1_000_000
-"""A picture up to this is looked at on the event loop, unless its pixels have to be decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ async def verify(offer: Offer, n: int, paintings: Sequence[Painting]) -> Proof:
     transparent = fitted.request.background == "transparent"
     seen: list[_Seen] = []
     for painting in paintings:
-        if transparent or len(painting.data) > AT_ONCE_BYTES:
+        if transparent:  # pixels have to be decoded, which is too long for an event loop
             seen.append(await asyncio.to_thread(_look, painting, fitted))
         else:
             seen.append(_look(painting, fitted))
@@ -61,15 +58,16 @@ def _look(painting: Painting, fitted: Fitted) -> _Seen:
     failure: str | None = None
     finding: str | None = None
     try:
-        header = images.probe(painting.data)
+        header, whole = images.examine(painting.content)
+        if not whole:
+            failure = f"what came is {header.media_type}, cut off before its end"
     except NotAPicture as error:
         header, failure = Header("application/octet-stream", NO_SIZE, has_alpha=False), f"what came is {error}"
     image = OutputImage(
-        painting.data,
+        painting.content,
         header.media_type,
         header.size,
         header.has_alpha,
-        hashlib.sha256(painting.data).hexdigest(),
         painting.revised_prompt,
         painting.seed,
     )

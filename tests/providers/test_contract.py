@@ -333,7 +333,7 @@ def _accepts(read: Callable[[], Done | Wait | PartialImage | None]) -> None:
         for picture in answer.images:
             match picture:
                 case ImageBase64():
-                    _is_text(picture.text)
+                    assert isinstance(picture.text, str | bytes | memoryview)
                 case ImageUrl():
                     _is_text(picture.url)
                 case ImageBytes():

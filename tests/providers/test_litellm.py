@@ -151,9 +151,8 @@ async def test_a_picture_is_generated_and_what_litellm_would_lose_is_said() -> N
         output_image_tokens=190,
         images=1,
     )
-    assert set(finished.done.warnings) == {
-        f"litellm does not send {name} here"
-        for name in ("aspect_ratio", "resolution", "style", "seed", "negative_prompt")
+    assert {(each.field, each.kind, each.sent) for each in finished.done.adaptations} == {
+        (name, "dropped", None) for name in ("aspect_ratio", "resolution", "style", "seed", "negative_prompt")
     }
 
 
@@ -162,7 +161,7 @@ async def test_nothing_asked_is_nothing_sent_and_no_count_is_not_zero() -> None:
         finished = await run(vendor, REQUEST)
         assert json.loads(vendor.received[0].body) == {"model": "kite-1", "prompt": "a red kite over dunes"}
     assert finished.done.usage == Usage(images=1)
-    assert finished.done.warnings == ()
+    assert finished.done.adaptations == ()
 
 
 async def test_options_are_handed_on_and_win() -> None:

@@ -1,0 +1,1 @@
+"""The HTTP door: the OpenAI Images API, on a port or in-process."""

@@ -1,0 +1,128 @@
+"""Pictures as they are painted: server-sent events under OpenAI's names.
+
+Source: openai/openai-python 3.54.0 (`types/image_gen_*_event.py`, `image_edit_*_event.py`, `_streaming.py`), read
+2026-11-23. A stream that cannot begin is answered as an ordinary error; one that has begun ends with an event whose data
+hold `error`, which the clients raise. While nothing comes, comments keep the connection open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from ...providers.base import clock, images
+from ...providers.base.response import ImageResponse, PartialImage
+
+if TYPE_CHECKING:
+    from ..router import Router
+    from .body import Place
+    from .errors import Failure
+    from .images import Order, Visit
+
+KEEP_ALIVE = b": still painting\n\n"
+NAMES = {"generations": "image_generation", "edits": "image_edit", "variations": "image_edit"}
+NO_USAGE = {
+    "input_tokens": 0,
+    "input_tokens_details": {"text_tokens": 0, "image_tokens": 0},
+    "output_tokens": 0,
+    "total_tokens": 0,
+}
+"""An event must have its usage. That of several pictures comes with the last; a vendor without tokens used none."""
+
+
+async def stream(visit: Visit, order: Order, router: Router, place: Place) -> ImageResponse:
+    """Send previews as they come, then one `completed` for each picture. Raises as `Router.run` does.
+
+    The head waits for the first of them, so that a request which fails before has an error's status, and one that is
+    answered at once has its `x-easel-*` headers.
+    """
+    came: asyncio.Queue[PartialImage | None] = asyncio.Queue()
+    painting = asyncio.ensure_future(router.run(order.fields, on_partial=came.put_nowait))
+    painting.add_done_callback(lambda _: came.put_nowait(None))
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(visit.gateway.limits.keep_alive_seconds):
+                    partial = await came.get()
+            except TimeoutError:
+                await _begin(visit, ())
+                await visit.body(KEEP_ALIVE, more=True)
+                continue
+            if partial is None:
+                break
+            await _begin(visit, ())
+            await visit.body(_partial(order, partial), more=True)
+        response = await painting
+    finally:
+        if not painting.done():
+            painting.cancel()
+            await asyncio.wait({painting})  # until the ledger knows
+    from .images import easel_headers
+
+    await _begin(visit, easel_headers(order, response))
+    for place_of in range(len(response.images)):
+        frame = _completed(order, response, place_of)
+        place.hold(len(frame))
+        await visit.body(frame, more=True)
+    await visit.body(b"")
+    return response
+
+
+def failed(failure: Failure) -> bytes:
+    return b"event: error\ndata: " + failure.body + b"\n\n"
+
+
+async def _begin(visit: Visit, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    if visit.started:
+        return
+    name = visit.request_id.encode()
+    own = () if headers else ((b"x-easel-request-id", name),)
+    await visit.head(
+        200,
+        [
+            (b"content-type", b"text/event-stream; charset=utf-8"),
+            (b"cache-control", b"no-store"),
+            (b"x-accel-buffering", b"no"),  # or nginx in between would hold the previews back
+            (b"x-request-id", name),
+            *headers,
+            *own,
+        ],
+    )
+
+
+def _partial(order: Order, partial: PartialImage) -> bytes:
+    about = {
+        "partial_image_index": partial.index,
+        "size": order.text("size") or "auto",
+        "quality": _word(order),
+        "background": order.text("background") or "auto",
+        "output_format": partial.media_type.removeprefix("image/"),
+    }
+    return _frame(order, "partial_image", about, images.to_base64(partial.data).encode())
+
+
+def _completed(order: Order, response: ImageResponse, index: int) -> bytes:
+    from .images import easel, encoded, look, usage
+
+    last = index == len(response.images) - 1
+    about: dict[str, object] = {"size": "auto", "quality": "auto", "background": "auto", **look(order, response)}
+    about["usage"] = (usage(response.usage) if last else None) or NO_USAGE
+    if (user := order.text("user")) is not None:
+        about["safety_identifier"] = user
+    if order.include and last:
+        about["easel"] = easel(order, response)
+    return _frame(order, "completed", about, encoded(response.images[index]))
+
+
+def _word(order: Order) -> str:
+    from .images import QUALITIES
+
+    word = order.text("quality")
+    return word if word in QUALITIES else "auto"
+
+
+def _frame(order: Order, kind: str, about: dict[str, object], picture: bytes) -> bytes:
+    name = f"{NAMES[order.endpoint]}.{kind}"
+    head = json.dumps({"type": name, "created_at": int(clock.now().timestamp()), **about})[:-1]
+    return b"".join((f"event: {name}\ndata: {head}, ".encode(), b'"b64_json": "', picture, b'"}\n\n'))

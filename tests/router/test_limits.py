@@ -1,0 +1,91 @@
+"""Limits: no more calls at once than a deployment may have, and no place is ever lost."""
+
+import asyncio
+from datetime import date
+
+import pytest
+
+from easel.router.catalog import unknown_model
+from easel.router.deployments import Deployment
+from easel.router.limits import Limits
+from easel.router.settings import DeploymentRow
+
+LONG = 30.0
+
+
+def deployment(name: str = "a", concurrency: int = 2) -> Deployment:
+    row = DeploymentRow(name=name, provider="openai_compatible", concurrency=concurrency)
+    model = unknown_model("openai_compatible", "m", as_of=date(2026, 11, 23), source="this file")
+    return Deployment(f"{name}/m", "openai_compatible", model, row)
+
+
+async def test_no_more_than_allowed_are_under_way() -> None:
+    limits, busy, most = Limits(), 0, 0
+
+    async def call() -> None:
+        nonlocal busy, most
+        async with limits.slot(deployment(), timeout_seconds=LONG):
+            busy += 1
+            most = max(most, busy)
+            await asyncio.sleep(0)
+            busy -= 1
+
+    await asyncio.gather(*(call() for _ in range(50)))
+    assert (busy, most) == (0, 2)
+
+
+async def test_deployments_do_not_wait_for_each_other() -> None:
+    limits = Limits()
+    async with limits.slot(deployment("a", 1), timeout_seconds=LONG):
+        async with limits.slot(deployment("b", 1), timeout_seconds=0.01):
+            pass
+        with pytest.raises(TimeoutError):
+            async with limits.slot(deployment("a", 1), timeout_seconds=0.01):
+                pytest.fail("there was no place")
+
+
+async def test_a_free_place_is_had_without_any_time() -> None:
+    async with Limits().slot(deployment(), timeout_seconds=0):
+        pass
+
+
+async def test_a_place_is_given_back_whatever_happens() -> None:
+    limits, one = Limits(), deployment(concurrency=1)
+
+    async def hold() -> None:
+        async with limits.slot(one, timeout_seconds=LONG):
+            await asyncio.sleep(LONG)
+
+    with pytest.raises(ZeroDivisionError):
+        async with limits.slot(one, timeout_seconds=LONG):
+            raise ZeroDivisionError
+    holder, waiter = asyncio.create_task(hold()), asyncio.create_task(hold())
+    await asyncio.sleep(0)
+    waiter.cancel()
+    holder.cancel()
+    await asyncio.gather(holder, waiter, return_exceptions=True)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with limits.slot(one, timeout_seconds=LONG), limits.slot(one, timeout_seconds=0.01):
+                pytest.fail("there was no place")
+    async with limits.slot(one, timeout_seconds=0.01):
+        pass
+
+
+async def test_a_place_that_comes_free_as_the_waiter_gives_up_is_not_lost() -> None:
+    limits, one = Limits(), deployment(concurrency=1)
+    for turns in range(8):
+        async with limits.slot(one, timeout_seconds=LONG):
+
+            async def wait() -> None:
+                async with limits.slot(one, timeout_seconds=LONG):
+                    pass
+
+            waiter = asyncio.create_task(wait())
+            await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        waiter.cancel()
+        await asyncio.gather(waiter, return_exceptions=True)
+        async with limits.slot(one, timeout_seconds=0.01):
+            pass
