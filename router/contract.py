@@ -622,7 +622,7 @@ def _prompt_sent(
         said.append(("text", " | ".join(request.text), f"The picture contains this text, spelled exactly: {quoted}."))
     for name, sentence in (("style", "Style: {}."), ("negative_prompt", "Nothing of this appears in it: {}.")):
         value = getattr(request, name)
-        if value and name not in model.hints.value and policies[name] == "adapt":
+        if value not in LEFT_OPEN and name not in model.hints.value and policies[name] == "adapt":
             said.append((name, value, sentence.format(value.rstrip("."))))
     if not said:
         return request.prompt, ()

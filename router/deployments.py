@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from .. import providers
 from ..providers.base.adapter import Adapter, AnyAdapter
-from ..providers.base.capabilities import Model
+from ..providers.base.capabilities import AnySize, FixedSizes, FlexibleSizes, Model, RatioRange, RatioTable
 from ..providers.base.errors import ConfigError, Problem
 from . import catalog as catalogue
 from .catalog import Catalog
@@ -148,15 +148,40 @@ def _models(row: DeploymentRow, catalog: Catalog) -> Iterator[tuple[str, Model]]
             model = known[name]
         elif row.facts or not known:
             model = _described(row, name, date.today())  # noqa: DTZ011 (the day the operator vouches for it)
+            if beyond := _beyond_words(model):
+                raise ValueError(f"facts of {name!r}: {row.provider} has no field for {', '.join(beyond)}")
         else:
             raise ValueError(f"{row.provider} has no model {name!r} in the catalogue{did_you_mean(name, list(known))}")
         yield name, model if wire == model.wire else model.model_copy(update={"wire_id": wire})
 
 
 def _described(row: DeploymentRow, model_id: str, today: date) -> Model:
+    said = providers.adapter(row.provider).wire.values()
+    usual: dict[str, object] = {"hints": [name for name in ("seed", "user") if name in said]}
+    if "quality" not in said:
+        usual["qualities"] = None
+    unsure = {name: {"value": value, "status": "unconfirmed"} for name, value in usual.items()}
+    source = "the deployment's own configuration"
     return catalogue.unknown_model(
-        row.provider, model_id, as_of=today, source="the deployment's own configuration", facts=row.facts
+        row.provider, model_id, as_of=today, source=source, facts={**unsure, **(row.facts or {})}
     )
+
+
+def _beyond_words(model: Model) -> list[str]:
+    """The request's fields that a model is said to take and that its provider's API has no place for."""
+    sizes, hints = model.sizes.value, model.hints.value
+    takes = {
+        "size": isinstance(sizes, AnySize | FixedSizes | FlexibleSizes),
+        "aspect_ratio": isinstance(sizes, RatioRange | RatioTable),
+        "n": model.max_outputs_per_call.value > 1,
+        "quality": model.qualities.value is not None,
+        "output_format": model.output.value.selectable,
+        "mask": model.mask.value is not None,
+        "stream": model.streaming.value is not None,
+        **{name: name in hints for name in ("seed", "negative_prompt", "style", "moderation", "user")},
+    }
+    said = providers.adapter(model.provider).wire.values()
+    return [name for name, taken in takes.items() if taken and name not in said]
 
 
 def _deployment(

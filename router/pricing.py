@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal, assert_never
 
 from ..providers.base.capabilities import (
@@ -34,6 +35,7 @@ from ..providers.base.capabilities import (
 )
 from ..providers.base.request import ImageRequest, Size
 from ..providers.base.response import NO_ESTIMATE, Estimate, Usage
+from .memo import Memo
 
 MILLION = Decimal(1_000_000)
 MEGAPIXEL = 1_048_576
@@ -58,7 +60,11 @@ class Range:
         return Range(self.low * count, self.expected * count, self.worst * count)
 
 
+NO_TOKENS = Range(0, 0, 0)
+
 # Tokens
+
+_TOKENS = Memo["Range | None"]()
 
 
 def grid_tokens(rule: GridTokens, size: Size, quality: str) -> int:
@@ -110,6 +116,7 @@ def input_image_tokens(rule: InputTokens, size: Size, *, high_fidelity: bool = F
     assert_never(rule)
 
 
+@lru_cache(maxsize=1_000)
 def text_tokens(prompt: str, overhead: int) -> Range:
     """A prompt's tokens, without the vendor's tokenizer: a byte-pair token holds one to about six characters."""
     size = len(prompt.encode())
@@ -118,15 +125,18 @@ def text_tokens(prompt: str, overhead: int) -> Range:
 
 def output_image_tokens(rule: OutputTokens, model: Model, request: ImageRequest) -> Range | None:
     """Image output tokens of one picture; None when the tables do not reach so far."""
+    if isinstance(rule, TierTokens):
+        return _tier_tokens(rule, model, request)
+    asked = model.key, request.quality, request.size
+    return _TOKENS.of(rule, asked, lambda: _counted_tokens(rule, model, request))
+
+
+def _counted_tokens(rule: GridTokens | TableTokens, model: Model, request: ImageRequest) -> Range | None:
     match rule:
-        case TierTokens():
-            return _tier_tokens(rule, model, request)
         case GridTokens():
             words = tuple(rule.factors)
         case TableTokens():
             words = tuple(rule.tokens)
-        case _:
-            assert_never(rule)
     settings = model.qualities.value
     wanted = request.quality or (settings.default if settings else None)
     qualities = (wanted,) if wanted in words else words
@@ -195,29 +205,28 @@ def _token_estimate(price: TokenPrice, request: ImageRequest, model: Model) -> E
     unpriced = list(price.unpriced)
     if request.output_format in price.unpriced_formats:
         unpriced.append(f"what {request.output_format} adds")
-    text = text_tokens(request.prompt, price.text_overhead_tokens)
-    pictures = _input_tokens(price, request)
     if request.input_images and price.input_image_tokens is None:
         unpriced.append("input images")
+    text, pictures = text_tokens(request.prompt, price.text_overhead_tokens), _input_tokens(price, request)
     previews = price.partial_image_tokens * (request.partial_images or 0) if request.stream else 0
-    output = output.times(request.n).plus(Range(0, previews, previews * request.n))
-    inputs = [
-        (tokens_in * (rates.text_input or 0) + tokens_pictures * (rates.image_input or 0)) / MILLION
-        for tokens_in, tokens_pictures in (
-            (text.low, pictures.low),
-            (text.expected, pictures.expected),
-            (text.worst, pictures.worst),
-        )
-    ]
-    painted = [tokens * rates.image_output / MILLION for tokens in (output.low, output.expected, output.worst)]
-    worst = painted[2] * price.worst_factor + price.extra_per_image_usd * request.n
-    return Estimate(inputs[0] + painted[0], inputs[1] + painted[1], inputs[2] + worst, tuple(unpriced))
+    n, text_rate, image_rate = request.n, rates.text_input or 0, rates.image_input or 0
+    low = text.low * text_rate + pictures.low * image_rate + output.low * n * rates.image_output
+    expected = text.expected * text_rate + pictures.expected * image_rate
+    expected += (output.expected * n + previews) * rates.image_output
+    worst = text.worst * text_rate + pictures.worst * image_rate
+    worst += (output.worst + previews) * n * rates.image_output * price.worst_factor
+    return Estimate(
+        low / MILLION,
+        expected / MILLION,
+        worst / MILLION + price.extra_per_image_usd * n,
+        tuple(unpriced),
+    )
 
 
 def _input_tokens(price: TokenPrice, request: ImageRequest) -> Range:
     rule = price.input_image_tokens
-    if rule is None:
-        return Range(0, 0, 0)
+    if rule is None or not request.input_images:
+        return NO_TOKENS
     # Whether a vendor bills the mask as an input image is not published: it is in the worst case only.
     fidelity = any(options.get("input_fidelity") == "high" for options in request.provider_options.values())
     pictures = sum(input_image_tokens(rule, each.size, high_fidelity=fidelity) for each in request.input_images)

@@ -21,6 +21,7 @@ from ..providers.base.capabilities import (
     SizeRule,
 )
 from ..providers.base.request import AspectRatio, Size
+from .memo import MOST_KEPT, Memo
 
 TIER_PIXELS = {"512": 512 * 512, "1K": 1024 * 1024, "2K": 2048 * 2048, "4K": 3840 * 2160}
 """What a resolution stands for where a model takes pixels. 4K is the smaller of the two things so called."""
@@ -50,10 +51,9 @@ class Choice:
     """The pixels that will come, where they are known."""
 
 
-_Asked = tuple[int, Size | None, AspectRatio | None, str | None, Size | None]
-_KNOWN: dict[_Asked, tuple[SizeRule, Choice]] = {}
-"""Choices made before. The rule stands beside its choice so that its id stays its own."""
-MOST_KNOWN = 10_000
+_CONTENTS = Memo[str]()
+_TABLES = Memo["tuple[_Row, ...]"]()
+_CHOICES: dict[tuple[str, Size | None, AspectRatio | None, str | None, Size | None], Choice] = {}
 
 
 def choose(
@@ -66,18 +66,19 @@ def choose(
 ) -> Choice:
     """The model's best for what is asked. Nothing asked is nothing sent, unless the vendor insists on a size.
 
-    Callers ask for the same few sizes over and over, of every model, twice each: what was worked out is kept.
+    Callers ask the same few sizes of every model, and many models have equal rules: what was worked out is kept.
     """
-    asked = id(rule), size, aspect_ratio, resolution, input_size
-    found = _KNOWN.get(asked)
+    content = _CONTENTS.of(rule, None, rule.model_dump_json)
+    asked = content, size, aspect_ratio, resolution, input_size
+    found = _CHOICES.get(asked)
     if found is None:
-        if len(_KNOWN) >= MOST_KNOWN:
-            _KNOWN.clear()
-        choice = _choose(rule, size=size, aspect_ratio=aspect_ratio, resolution=resolution, input_size=input_size)
+        if len(_CHOICES) >= MOST_KEPT:
+            _CHOICES.clear()
+        found = _choose(rule, size=size, aspect_ratio=aspect_ratio, resolution=resolution, input_size=input_size)
         if size is not None and aspect_ratio is not None:
-            choice = _held_against(choice, aspect_ratio)
-        found = _KNOWN[asked] = rule, choice
-    return found[1]
+            found = _held_against(found, aspect_ratio)
+        _CHOICES[asked] = found
+    return found
 
 
 def _choose(
@@ -287,26 +288,40 @@ def _from_table(
     return choice if resolution is not None else replace(choice, resolution=None)  # what is painted by default
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A ratio and a tier of a table."""
+
+    ratio: str
+    tier: str | None
+    paints: Size | None
+    """None where the vendor publishes no pixels."""
+    about: Size
+    """The pixels, or what the names suggest."""
+
+
+def _rows(rule: RatioTable) -> tuple[_Row, ...]:
+    return tuple(
+        _Row(ratio, tier, paints, paints or Size(*_ratio_edges(ratio, tier)))
+        for ratio in rule.ratios
+        for tier in rule.tiers or (None,)
+        for paints in (_table_pixels(rule, ratio, tier),)
+    )
+
+
 def _table_size(rule: RatioTable, size: Size) -> Choice:
     """The ratio and tier whose pixels are these; else those that come nearest."""
-    best: tuple[float, str, str | None] | None = None
-    for ratio in rule.ratios:
-        for tier in rule.tiers or (None,):
-            paints = _table_pixels(rule, ratio, tier)
-            if paints == size:
-                return _table_choice(rule, ratio, tier, ())
-            known = paints or Size(*_ratio_edges(ratio, tier))
-            distance = _distance(known, size.ratio, size.pixels)
-            if best is None or distance < best[0]:
-                best = (distance, ratio, tier)
-    if best is None:
+    rows = _TABLES.of(rule, None, lambda: _rows(rule))
+    if not rows:
         return Choice(misses=(("size", "it takes no size"),))
-    _, ratio, tier = best
-    paints = _table_pixels(rule, ratio, tier)
-    comes = f"the nearest is {ratio} {tier or ''}".rstrip() + (
-        f" = {paints}" if paints else "; its pixels are not published"
-    )
-    return _table_choice(rule, ratio, tier, (("size", f"it paints a table of ratios; {comes}"),))
+    exact = next((each for each in rows if each.paints == size), None)
+    if exact is not None:
+        return _table_choice(rule, exact.ratio, exact.tier, ())
+    nearest = min(rows, key=lambda each: _distance(each.about, size.ratio, size.pixels))
+    comes = f"the nearest is {nearest.ratio} {nearest.tier or ''}".rstrip()
+    comes += f" = {nearest.paints}" if nearest.paints else "; its pixels are not published"
+    misses: tuple[tuple[Field, str], ...] = (("size", f"it paints a table of ratios; {comes}"),)
+    return _table_choice(rule, nearest.ratio, nearest.tier, misses)
 
 
 def _table_choice(

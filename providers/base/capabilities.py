@@ -333,7 +333,7 @@ class Model(Frozen):
     input_images: Fact[InputRule | None]
     mask: Fact[MaskRule | None]
     requires: Fact[tuple[str, ...]] | None = None
-    """What a tool for one job cannot do without: fields of the request (mask, size) or options of the vendor.
+    """What a tool for one job cannot do without: fields of the request (images, mask) or options of the vendor.
 
     A request that lacks one is not for this model. None: a prompt is enough.
     """

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 from . import images
 from .body import Limits, Load, Receive, Scope, Send
 from .errors import Failure, envelope
-from .images import Endpoint, Served
+from .images import Served
+from .order import Endpoint
 
 if TYPE_CHECKING:
     from ..router import Router

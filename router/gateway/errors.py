@@ -1,8 +1,9 @@
 """Errors as OpenAI's clients know them: the envelope, its types and codes, and how long to wait.
 
-Sources: openai/openai-python 3.54.0 (`_exceptions.py`, `_base_client.py`), developers.openai.com/api/docs/guides/error-codes,
-read 2026-11-23. Clients retry 408, 409, 429 and 5xx by themselves, which pays twice where the first call was billed:
-such answers carry `x-should-retry: false`, which openai-python and openai-node obey.
+Sources: openai/openai-python 3.54.0 (`_exceptions.py`, `_base_client.py`) and
+developers.openai.com/api/docs/guides/error-codes, read 2026-11-23. Clients retry 408, 409, 429 and 5xx by themselves,
+which pays twice where the first call was billed: such answers carry `x-should-retry: false`, which openai-python and
+openai-node obey.
 """
 
 from __future__ import annotations

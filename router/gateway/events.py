@@ -1,8 +1,8 @@
 """Pictures as they are painted: server-sent events under OpenAI's names.
 
 Source: openai/openai-python 3.54.0 (`types/image_gen_*_event.py`, `image_edit_*_event.py`, `_streaming.py`), read
-2026-11-23. A stream that cannot begin is answered as an ordinary error; one that has begun ends with an event whose data
-hold `error`, which the clients raise. While nothing comes, comments keep the connection open.
+2026-11-23. A stream that cannot begin is answered as an ordinary error; one that has begun ends with an event whose
+data hold `error`, which the clients raise. While nothing comes, comments keep the connection open.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from ...providers.base import clock, images
 from ...providers.base.response import ImageResponse, PartialImage
+from .answer import QUALITIES, easel, easel_headers, encoded, look, usage
 
 if TYPE_CHECKING:
     from ..router import Router
     from .body import Place
     from .errors import Failure
-    from .images import Order, Visit
-
+    from .images import Visit
+    from .order import Order
 KEEP_ALIVE = b": still painting\n\n"
 NAMES = {"generations": "image_generation", "edits": "image_edit", "variations": "image_edit"}
 NO_USAGE = {
@@ -58,8 +59,6 @@ async def stream(visit: Visit, order: Order, router: Router, place: Place) -> Im
         if not painting.done():
             painting.cancel()
             await asyncio.wait({painting})  # until the ledger knows
-    from .images import easel_headers
-
     await _begin(visit, easel_headers(order, response))
     for place_of in range(len(response.images)):
         frame = _completed(order, response, place_of)
@@ -92,7 +91,7 @@ async def _begin(visit: Visit, headers: tuple[tuple[bytes, bytes], ...]) -> None
 
 
 def _partial(order: Order, partial: PartialImage) -> bytes:
-    about = {
+    about: dict[str, object] = {
         "partial_image_index": partial.index,
         "size": order.text("size") or "auto",
         "quality": _word(order),
@@ -103,8 +102,6 @@ def _partial(order: Order, partial: PartialImage) -> bytes:
 
 
 def _completed(order: Order, response: ImageResponse, index: int) -> bytes:
-    from .images import easel, encoded, look, usage
-
     last = index == len(response.images) - 1
     about: dict[str, object] = {"size": "auto", "quality": "auto", "background": "auto", **look(order, response)}
     about["usage"] = (usage(response.usage) if last else None) or NO_USAGE
@@ -116,8 +113,6 @@ def _completed(order: Order, response: ImageResponse, index: int) -> bytes:
 
 
 def _word(order: Order) -> str:
-    from .images import QUALITIES
-
     word = order.text("quality")
     return word if word in QUALITIES else "auto"
 

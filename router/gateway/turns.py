@@ -17,8 +17,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
+from ...providers.base import images
 from ...providers.base.clock import Clock
-from ...providers.base.content import Content
+from ...providers.base.content import Content, NotAPicture
 from .errors import Refused
 
 KEPT_SECONDS = 3600.0
@@ -84,10 +85,23 @@ STEERS_TEXT = frozenset(
 """For a text model: taken, and without effect on a picture."""
 NO_TEXT_MODEL = "there is no text model here, only the image model that the tool names"
 
-Picture = str | Content
-"""An address or a data URL, as the caller wrote it; or a picture that was painted here."""
 Action = Literal["generate", "edit"]
 Object = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that is in the talk."""
+
+    url: str = field(repr=False)
+    """An address or a data URL."""
+    where: str
+    """What the caller knows it by: `input[0].content[1]`."""
+
+    @classmethod
+    def painted(cls, content: Content, where: str) -> Picture:
+        kind = images.probe(content.head()).media_type
+        return cls(f"data:{kind};base64,{str(content.base64, 'ascii')}", where)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,15 +112,30 @@ class Asked:
     action: Action
     sources: tuple[Picture, ...]
     references: tuple[Picture, ...]
-    mask: str | None
+    mask: Picture | None
     options: Object
     """Of the tool, by the names of the Images API."""
+    tool: str
+    """What the caller knows the tool by: `tools[0]`."""
     model: str
     """As given beside the tool, for a text model; empty when there is none."""
     stream: bool
     store: bool
     body: Object
     """All of it, for what is told back."""
+
+    def wire_name(self, name: str) -> str:
+        """What the caller knows a field of the Images API by."""
+        base, _, place = name.removesuffix(".image_url").partition("[")
+        index = place.rstrip("]")
+        if base in {"images", "easel.references", "references"}:
+            pictures = self.sources if base == "images" else self.references
+            return pictures[int(index)].where if index.isdigit() and int(index) < len(pictures) else "input"
+        if base == "mask" and self.mask is not None:
+            return self.mask.where
+        if base == "prompt":
+            return "input"
+        return f"{self.tool}.{name}" if base in IMAGE_OPTIONS else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +219,14 @@ def read(body: Object, turns: Turns, owner: str) -> Asked:
         sources, references = (), tuple(talk.given)
     elif action == "edit" and not sources:
         raise Refused("action is edit, and there is no picture to edit", field=f"{where}.action")
-    mask = tool.get("input_image_mask")
     return Asked(
         prompt=talk.prompt,
         action="edit" if sources else "generate",
         sources=sources,
         references=references,
-        mask=None if mask is None else _address(mask, f"{where}.input_image_mask"),
+        mask=_mask(tool.get("input_image_mask"), f"{where}.input_image_mask"),
         options={name: value for name, value in tool.items() if name in IMAGE_OPTIONS},
+        tool=where,
         model=_text(given.get("model", ""), "model"),
         stream=_truth(given.get("stream", False), "stream"),
         store=_truth(given.get("store", True), "store"),
@@ -263,11 +292,10 @@ def _tool(tools: object) -> tuple[int, Object]:
 def _check_choice(choice: object) -> None:
     if choice is None or choice in ("auto", "required"):
         return
-    chosen = _object(choice, "tool_choice")
-    allowed = [chosen]
-    if chosen.get("type") == "allowed_tools":
-        allowed = [_object(each, "tool_choice.tools") for each in _list(chosen.get("tools"), "tool_choice.tools")]
-    if not any(each.get("type") == TOOL for each in allowed):
+    allowed = [choice]
+    if isinstance(choice, dict) and cast("Object", choice).get("type") == "allowed_tools":
+        allowed = _list(cast("Object", choice).get("tools"), "tool_choice.tools")
+    if not any(isinstance(each, dict) and cast("Object", each).get("type") == TOOL for each in allowed):
         raise Refused(f"tool_choice must leave {TOOL} to be used: {NO_TEXT_MODEL}", field="tool_choice")
 
 
@@ -280,21 +308,22 @@ class _Talk:
         self.prompt = ""
         self.given: list[Picture] = []
         """By the user, since the latest picture was painted."""
-        self._painted: Content | None = None
+        self._painted: Picture | None = None
 
     @property
     def sources(self) -> tuple[Picture, ...]:
         return (*self.given,) if self._painted is None else (self._painted, *self.given)
 
     def continue_from(self, response_id: str) -> None:
-        self._painted = self._turns.of_response(self._owner, response_id)
-        if self._painted is None:
+        found = self._turns.of_response(self._owner, response_id)
+        if found is None:
             raise Refused(
                 f"Previous response with id '{response_id[:80]}' not found: pictures are kept for "
                 f"{KEPT_SECONDS / 60:.0f} minutes. Send the picture itself as an input_image.",
                 field="previous_response_id",
                 code="previous_response_not_found",
             )
+        self._painted = Picture.painted(found, "previous_response_id")
 
     def hear(self, said: object) -> None:
         if said is None:
@@ -329,7 +358,7 @@ class _Talk:
                 case {"type": "input_text" | "output_text", "text": str(text)}:
                     texts.append(text)
                 case {"type": "input_image"} if role == "user":
-                    self.given.append(_address(cast("Object", part), here))
+                    self.given.append(Picture(_address(cast("Object", part), here), here))
                 case {"type": "refusal"} if role == "assistant":
                     continue
                 case _:
@@ -345,9 +374,12 @@ class _Talk:
                 code="unsupported_parameter",
             )
 
-    def _picture(self, item: Object, where: str) -> Content:
+    def _picture(self, item: Object, where: str) -> Picture:
         if isinstance(result := item.get("result"), str) and result:
-            return Content.encoded(result)
+            try:
+                return Picture.painted(Content.encoded(result), where)
+            except NotAPicture as error:
+                raise Refused(f"{where}.result is {error}", field=f"{where}.result", code="invalid_image") from error
         item_id = _text(item.get("id"), f"{where}.id")
         found = self._turns.of_item(self._owner, item_id)
         if found is None:
@@ -356,7 +388,11 @@ class _Talk:
                 "Send it with its result, or the picture itself as an input_image.",
                 field=f"{where}.id",
             )
-        return found
+        return Picture.painted(found, where)
+
+
+def _mask(given: object, where: str) -> Picture | None:
+    return None if given is None else Picture(_address(given, where), where)
 
 
 def _address(given: object, where: str) -> str:

@@ -32,7 +32,8 @@ AT_ONCE_BYTES = 200_000
 """Pictures up to this are checked on the event loop, larger ones in a worker thread."""
 MOST_SAID = 60
 """Characters of a wrong value in a message: it may be a picture."""
-LONGEST_PATH = 4096
+LONGEST_PATH = 1_000
+"""Characters: what is longer is a picture in base64, without its `data:`."""
 WORDS = {
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -176,7 +177,7 @@ def _picture(field: str, value: object, place: int) -> InputImage:
                 message = f"{field}: {name} is no path; give base64 as data:image/png;base64,…"
                 raise RequestError(message, field=field)
             case str() | Path():
-                name = _brief(str(value))
+                name = str(value)
                 data = Path(value).read_bytes()
             case _:
                 kind = type(value).__name__

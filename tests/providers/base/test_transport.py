@@ -127,7 +127,7 @@ async def test_the_deadline_ends_a_call_without_an_answer(transport: Transport) 
     async def silent(_: Received, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(LONG)
 
-    wire = await fails(transport, silent, OutcomeUnknown, "no answer before the deadline", seconds=0.1)
+    wire = await fails(transport, silent, OutcomeUnknown, "no answer before the deadline", seconds=0.5)
     await asyncio.wait_for(wire.hung_up.wait(), LONG)
 
 
@@ -139,7 +139,7 @@ async def test_the_deadline_ends_a_body_that_drips(transport: Transport) -> None
             await writer.drain()
             await asyncio.sleep(0.01)
 
-    wire = await fails(transport, drip, OutcomeUnknown, "no answer before the deadline", seconds=0.2)
+    wire = await fails(transport, drip, OutcomeUnknown, "no answer before the deadline", seconds=0.5)
     await asyncio.wait_for(wire.hung_up.wait(), LONG)
 
 
@@ -252,7 +252,7 @@ async def test_a_poll_that_fails_for_a_moment_is_asked_again(transport: Transpor
 
 
 async def test_a_job_that_never_ends_ends_at_the_deadline(transport: Transport) -> None:
-    await fails(transport, saying(whole(b'{"ask": "/job"}')), JobNeverEnded, "still running", seconds=0.2)
+    await fails(transport, saying(whole(b'{"ask": "/job"}')), JobNeverEnded, "still running", seconds=0.5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""The gateway on a port of its own, in front of the vendors' twins. Real sockets on both sides."""
+
+import socket
+import threading
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from easel.providers.base.clock import DateClock
+from easel.router import Router
+from easel.router.gateway.app import Gateway, create
+from easel.router.gateway.body import Limits
+from easel.simulator.server import Simulator, running
+
+TODAY = date(2026, 11, 23)
+KEY = "sk-easel-test"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A gateway that listens, and what is behind it."""
+
+    base_url: str
+    """With `/v1`, as clients want it."""
+    key: str
+    simulator: Simulator
+    app: Gateway
+    port: int
+
+    def sent(self) -> list[Any]:
+        """What the twins got: orders only, polls and downloads are none."""
+        return [each for each in self.simulator.received if each.method == "POST"]
+
+
+Opening = Callable[..., AbstractContextManager[Served]]
+
+
+@contextmanager
+def listening(app: Any) -> Generator[int]:
+    """Serves an ASGI application on a free port of the loopback address."""
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="gateway")
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@contextmanager
+def open_gateway(
+    *,
+    faults: Iterable[str] = (),
+    latency_seconds: float = 0.0,
+    config: str | Path | None = None,
+    limits: Limits | None = None,
+    keys: Any = None,
+    simulator: Simulator | None = None,
+) -> Generator[Served]:
+    """A gateway for the time of the block; `simulator` is one that runs already."""
+    if simulator is None:
+        with running(today=TODAY, faults=faults, latency_seconds=latency_seconds) as fresh:
+            with open_gateway(config=config, limits=limits, keys=keys, simulator=fresh) as served:
+                yield served
+        return
+
+    def router() -> Router:
+        return Router(config, simulator_url=simulator.base_url, clock=DateClock(TODAY), environment={})
+
+    app = create(router, keys=keys, limits=limits)
+    with listening(app) as port:
+        yield Served(f"http://127.0.0.1:{port}/v1", KEY, simulator, app, port)
+
+
+@pytest.fixture
+def opening() -> Opening:
+    return open_gateway
+
+
+@pytest.fixture
+def gateway() -> Generator[Served]:
+    """The configuration that ships, in front of twins without faults. Its faults can be set while it runs."""
+    with open_gateway() as served:
+        yield served
