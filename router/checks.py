@@ -23,6 +23,8 @@ from .rules import Rules, compile_rule
 from .settings import By, Expectation, RouteRow, RouteTest, Settings, Weighted, When
 
 Explain = Callable[[Mapping[str, object], date | None], Awaitable[Decision]]
+Path = tuple[str | int, ...]
+"""A place within a rule, as keys and indices."""
 PIXEL = InputImage(b"", "image/png", Size(1024, 1024), has_alpha=True)
 """Stands for a picture where a rule asks for one: only its facts are looked at."""
 
@@ -45,6 +47,8 @@ def compiled(settings: Settings) -> Rules:
             wrong.append(settings.problem("routes", (place, "name"), message))
         if row.name == "auto":
             wrong.append(settings.problem("routes", (place, "name"), "auto means every route; use another name"))
+        if not row.name.strip():
+            wrong.append(settings.problem("routes", (place, "name"), "a route needs a name, for callers and answers"))
         names[row.name] = place
         try:
             compile_rule(row, place)
@@ -62,52 +66,44 @@ def check(settings: Settings, deployments: Deployments, today: date) -> Findings
     for place, row in enumerate(settings.routes):
         missing = list(_missing(settings, place, row, deployments, today))
         problems += missing
-        named = [each for name in _names(row) for each in deployments.named(name, today=today)]
-        for each in named:
-            at = _place_of(row, each.name)
+        named = [(each, at) for name, at in _names(row) for each in deployments.named(name, today=today)]
+        for each, at in named:
             if finding := _ended(each, deployments, today):
                 fatal, message = finding
-                (problems if fatal else notes).append(settings.problem("routes", (place, "prefer", *at), message))
+                (problems if fatal else notes).append(settings.problem("routes", (place, *at), message))
         if not missing:
-            chosen = named if not isinstance(row.prefer, By) else list(deployments)
-            problems += _unservable(settings, place, row, chosen, today)
+            problems += _unservable(settings, place, row, _chosen(row, named, deployments), today)
     return Findings(tuple(problems), tuple(notes))
 
 
-def _names(row: RouteRow) -> tuple[str, ...]:
+def _names(row: RouteRow) -> Iterator[tuple[str, Path]]:
+    """Every deployment that a rule names, and where within the rule."""
     match row.prefer:
         case By(among=among):
-            names = among.deployments or ()
+            yield from ((name, ("prefer", "among", "deployments")) for name in among.deployments or ())
         case Weighted(weights=weights):
-            names = tuple(weights)
+            yield from ((name, ("prefer", "weights", name)) for name in weights)
         case names:
-            pass
-    return (*names, row.canary.deployment) if row.canary is not None else names
+            yield from ((name, ("prefer", index)) for index, name in enumerate(names))
+    if row.canary is not None:
+        yield row.canary.deployment, ("canary", "deployment")
 
 
-def _place_of(row: RouteRow, name: str) -> tuple[str | int, ...]:
-    """Where within `prefer` a deployment is named."""
-    match row.prefer:
-        case By():
-            return ("among", "deployments")
-        case Weighted():
-            return ("weights", name)
-        case names:
-            return (names.index(name),) if name in names else ()
+def _chosen(row: RouteRow, named: list[tuple[Deployment, Path]], deployments: Deployments) -> Iterator[Deployment]:
+    """Those that the rule can come to."""
+    if isinstance(row.prefer, By):
+        yield from (each for each in deployments if each.is_among(row.prefer.among))
+        named = [(each, at) for each, at in named if at[0] == "canary"]
+    yield from (each for each, _ in named)
 
 
 def _missing(settings: Settings, place: int, row: RouteRow, deployments: Deployments, today: date) -> Iterator[Problem]:
     known = [*deployments.by_name, *(f"{each.prefix}/…" for each, _ in deployments.open_rows)]
-    for name in _names(row):
+    for name, at in _names(row):
         if not deployments.named(name, today=today):
             hint = did_you_mean(name, known)
-            path = (
-                ("canary", "deployment")
-                if row.canary and row.canary.deployment == name
-                else ("prefer", *_place_of(row, name))
-            )
             message = f"route {row.name!r} names {name!r}, and there is no such deployment{hint}"
-            yield settings.problem("routes", (place, *path), message)
+            yield settings.problem("routes", (place, *at), message)
     if isinstance(row.prefer, By):
         providers = {each.provider for each in deployments}
         for name in row.prefer.among.providers or ():

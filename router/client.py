@@ -1,4 +1,4 @@
-"""The OpenAI client with Easel behind it: its requests go to the gateway's application in this process, through no port.
+"""The OpenAI client with Easel behind it: its requests go to the gateway's application in this process, with no port.
 
 openai 2 speaks httpx and openai 3 httpx2, which have the same interface; the client's own is used, so that answers and
 errors are what a caller of that client expects. A request meets the application as it would over a socket: the answer
@@ -13,24 +13,26 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from typing_extensions import override
 
 try:
     import openai
+    from openai import AsyncOpenAI, OpenAI
 except ImportError as error:
     raise ImportError(
-        f"the OpenAI client needs the extra `openai`: pip install 'easel-images[openai,gateway]' ({error.name} is missing)"
+        f"the OpenAI client needs the extra `openai` ({error.name} is missing): pip install "
+        "'easel-images[openai,gateway]'"
     ) from error
-try:
-    from .gateway import app
-except ImportError as error:
+if find_spec("fastapi") is None:  # looked for and not imported: only the control plane needs it, and it is slow
     raise ImportError(
-        "the OpenAI client needs the gateway behind it, which is the extra `gateway`: "
-        f"pip install 'easel-images[openai,gateway]' ({error.name} is missing)"
-    ) from error
+        "the OpenAI client needs the extra `gateway` (fastapi is missing): pip install 'easel-images[openai,gateway]'"
+    )
+
+from .gateway import app
 
 if TYPE_CHECKING:
     import httpx2 as http
@@ -51,21 +53,21 @@ Application = Callable[
 Result = TypeVar("Result")
 
 
-def client(router: Router) -> openai.OpenAI:
+def client(router: Router) -> OpenAI:
     """A client that waits. `router` is its own: it runs in the client's thread, and is closed with the client.
 
     `max_retries` is 0: the Router retries by itself, and knows what was paid for.
     """
     transport = _WaitingTransport(router)
     http_client = openai.DefaultHttpxClient(transport=transport)
-    return openai.OpenAI(base_url=BASE_URL, api_key=NO_KEY, max_retries=0, http_client=http_client)
+    return OpenAI(base_url=BASE_URL, api_key=NO_KEY, max_retries=0, http_client=http_client)
 
 
-def async_client(router: Router, *, owned: bool) -> openai.AsyncOpenAI:
+def async_client(router: Router, *, owned: bool) -> AsyncOpenAI:
     """A client for the running event loop. `owned`: the Router is closed with it."""
     transport = _Transport(router, owned=owned)
     http_client = openai.DefaultAsyncHttpxClient(transport=transport)
-    return openai.AsyncOpenAI(base_url=BASE_URL, api_key=NO_KEY, max_retries=0, http_client=http_client)
+    return AsyncOpenAI(base_url=BASE_URL, api_key=NO_KEY, max_retries=0, http_client=http_client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class _Exchange:
             self._put(_Head(message["status"], list(message.get("headers", ()))))
         elif message["type"] == "http.response.body":
             if piece := message.get("body", b""):
-                self._put(piece)
+                self._put(bytes(piece))  # of bytes no copy
             if not message.get("more_body", False):
                 self.left.set()
                 self._put(None)
@@ -162,9 +164,7 @@ class _WaitingTransport(http.BaseTransport):
     @override
     def handle_request(self, request: http.Request) -> http.Response:
         parts = SimpleQueue[Part]()
-        stream = request.stream
-        assert isinstance(stream, http.SyncByteStream)
-        exchange = _Exchange(request, list(stream), parts.put)
+        exchange = _Exchange(request, list(cast("http.SyncByteStream", request.stream)), parts.put)
         self._loop.start(exchange.run(self._application))
         body = _WaitingBody(request, parts, lambda: self._loop.call(exchange.left.set))
         try:
@@ -259,9 +259,8 @@ class _Transport(http.AsyncBaseTransport):
     @override
     async def handle_async_request(self, request: http.Request) -> http.Response:
         parts = asyncio.Queue[Part]()
-        stream = request.stream
-        assert isinstance(stream, http.AsyncByteStream)
-        exchange = _Exchange(request, [piece async for piece in stream], parts.put_nowait)
+        given = [piece async for piece in cast("http.AsyncByteStream", request.stream)]
+        exchange = _Exchange(request, given, parts.put_nowait)
         task = asyncio.create_task(exchange.run(self._application))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -17,7 +17,7 @@ from ..providers.base.errors import ConfigError, Problem
 from . import catalog as catalogue
 from .catalog import Catalog
 from .document import did_you_mean
-from .settings import DeploymentRow, Named, Settings
+from .settings import Among, DeploymentRow, Named, Settings
 
 TWINS = {"openai": "openai", "azure_openai": "azure", "google": "google", "bfl": "bfl"}
 """Provider -> the simulator's folder that speaks its wire."""
@@ -46,6 +46,18 @@ class Deployment:
     @property
     def timeout_seconds(self) -> float | None:
         return self.row.timeout_seconds
+
+    def is_among(self, among: Among) -> bool:
+        """Is it one of those that a strategy chooses from?"""
+        model = self.model
+        if among.providers is not None and self.provider not in among.providers:
+            return False
+        if among.deployments is not None and self.name not in among.deployments:
+            return False
+        if any(model.strengths.value.get(need) != "strong" for need in among.needs or ()):
+            return False
+        qualities = model.qualities.value
+        return among.quality_band is None or qualities is None or among.quality_band in qualities.bands
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The ledger in a SQLite file: SQLAlchemy Core over aiosqlite, imported only when a file is asked for.
 
 One connection writes and reads for this process, so that its calls never wait for a lock of its own; other processes
-on the same file wait for theirs, up to `BUSY_SECONDS`. Every write is one statement in one transaction.
+on the same file wait for theirs, up to `BUSY_SECONDS`. Writes that come together share a transaction, and its flush.
 
 The file is in WAL mode with `synchronous=FULL`: a commit returns after the disk has it. The usual `NORMAL` would lose
 the last commits at a power cut, and a lost attempt is a picture paid for twice; the price is one disk flush, some
@@ -16,7 +16,7 @@ import os
 import sqlite3
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -44,9 +44,10 @@ try:
         select,
         update,
     )
-    from sqlalchemy.dialects.sqlite import insert
+    from sqlalchemy.dialects.sqlite import Insert, insert
     from sqlalchemy.exc import OperationalError, SQLAlchemyError
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+    from sqlalchemy.sql.dml import ReturningInsert
     from sqlalchemy.types import TypeDecorator
 except ImportError as error:
     raise ImportError(
@@ -201,6 +202,45 @@ Index("attempts_by_request", ATTEMPTS.c.request_id, ATTEMPTS.c.number)
 Index("attempts_by_outcome", ATTEMPTS.c.outcome, ATTEMPTS.c.started_at)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kind:
+    """A statement that many rows can share."""
+
+    statement: Insert | ReturningInsert[tuple[str]]
+    tells_first: bool = False
+    """It leaves a row that is there as it is, and gives the ids of those that it wrote."""
+
+
+def _put(table: Table) -> _Kind:
+    """Write a row, whether it is there or not."""
+    statement = insert(table)
+    keys = [column.name for column in table.primary_key]
+    changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    return _Kind(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+
+
+_OPEN_REQUEST = _Kind(insert(REQUESTS).on_conflict_do_nothing().returning(REQUESTS.c.id), tells_first=True)
+_PUT_REQUEST = _put(REQUESTS)
+_PUT_ATTEMPT = _put(ATTEMPTS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Write:
+    """A row on its way to the disk."""
+
+    kind: _Kind
+    values: dict[str, object]
+    written: asyncio.Future[bool]
+
+    def succeed(self, answer: bool) -> None:
+        if not self.written.done():
+            self.written.set_result(answer)
+
+    def fail(self, error: Exception) -> None:
+        if not self.written.done():
+            self.written.set_exception(error)
+
+
 class SqlLedger:
     """Rows in a file, safe with several processes on it. Each method raises LedgerFailed when the file cannot do it."""
 
@@ -209,6 +249,8 @@ class SqlLedger:
         self._engine = engine
         self._ready = False
         self._opening = asyncio.Lock()
+        self._waiting: list[_Write] = []
+        self._writer: asyncio.Task[None] | None = None
 
     @classmethod
     def at(cls, path: str | os.PathLike[str]) -> SqlLedger:
@@ -231,14 +273,7 @@ class SqlLedger:
 
     async def open_request(self, row: RequestRow) -> RequestRow | None:
         # One statement decides who was first, also between processes; the row it lost to is there by then.
-        async with self._transaction() as connection:
-            written = await connection.execute(
-                insert(REQUESTS).values(_values(row)).on_conflict_do_nothing().returning(REQUESTS.c.id)
-            )
-            if written.first() is not None:
-                return None
-            known = await connection.execute(select(REQUESTS).where(REQUESTS.c.id == row.id))
-            return _request(known.one())
+        return None if await self._write(_OPEN_REQUEST, row) else await self.request(row.id)
 
     async def reopen_request(self, row: RequestRow, known: RequestRow) -> bool:
         async with self._transaction() as connection:
@@ -254,13 +289,13 @@ class SqlLedger:
             return written.rowcount == 1
 
     async def close_request(self, row: RequestRow) -> None:
-        await self._put(REQUESTS, row)
+        await self._write(_PUT_REQUEST, row)
 
     async def open_attempt(self, row: AttemptRow) -> None:
-        await self._put(ATTEMPTS, row)
+        await self._write(_PUT_ATTEMPT, row)
 
     async def close_attempt(self, row: AttemptRow) -> None:
-        await self._put(ATTEMPTS, row)
+        await self._write(_PUT_ATTEMPT, row)
 
     async def request(self, request_id: str) -> RequestRow | None:
         rows = await self._read(select(REQUESTS).where(REQUESTS.c.id == request_id))
@@ -303,13 +338,48 @@ class SqlLedger:
     async def close(self) -> None:
         await self._engine.dispose()
 
-    async def _put(self, table: Table, row: RequestRow | AttemptRow) -> None:
-        values = _values(row)
-        keys = [column.name for column in table.primary_key]
-        changed = {name: value for name, value in values.items() if name not in keys}
-        statement = insert(table).values(values).on_conflict_do_update(index_elements=keys, set_=changed)
+    async def _write(self, kind: _Kind, row: RequestRow | AttemptRow) -> bool:
+        """Returns when the disk has it. False: the row was there already, and the kind leaves it so.
+
+        Writes that come while another is on its way to the disk share the next transaction: one flush serves all.
+        """
+        write = _Write(kind, _values(row), asyncio.get_running_loop().create_future())
+        self._waiting.append(write)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_all())
+        return await asyncio.shield(write.written)
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                await self._write_together(batch)
+            except (LedgerFailed, ConfigError) as error:
+                if len(batch) == 1:
+                    batch[0].fail(error)
+                else:  # one bad row must not cost the others theirs
+                    for each in batch:
+                        await self._write_alone(each)
+        self._writer = None
+
+    async def _write_alone(self, write: _Write) -> None:
+        try:
+            await self._write_together([write])
+        except (LedgerFailed, ConfigError) as error:
+            write.fail(error)
+
+    async def _write_together(self, batch: list[_Write]) -> None:
+        first: set[str] = set()
         async with self._transaction() as connection:
-            await connection.execute(statement)
+            for kind in (_OPEN_REQUEST, _PUT_REQUEST, _PUT_ATTEMPT):
+                rows = [each.values for each in batch if each.kind is kind]
+                if rows:
+                    found = await connection.execute(kind.statement, rows)
+                    first |= set(found.scalars()) if kind.tells_first else set[str]()
+        for each in batch:
+            is_first = each.values["id"] in first
+            first.discard(str(each.values["id"]))  # of two of one id in this batch too, one was first
+            each.succeed(is_first or not each.kind.tells_first)
 
     async def _read(self, query: Select[Any]) -> list[Row[Any]]:
         async with self._transaction() as connection:

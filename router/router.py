@@ -158,6 +158,13 @@ class Router:
             house = replace(house, known=replace(house.known, clock=DateClock(on)))
         return await self._pipeline.explain(house, given, keys=keys)
 
+    def knows(self, model: str) -> bool:
+        """Can a request have this as its `model`: auto, a route, a deployment or a model?"""
+        routes = (route.name for route in self.settings.routes)
+        return (
+            model == "auto" or model in routes or bool(self.deployments.named(model, today=self._house.clock.today()))
+        )
+
     async def relay(self, path: str, body: bytes, *, provider: str, timeout_seconds: float) -> Relayed:
         """Hand a call that asks for no picture on to a provider's deployments, as `relay.relay` says."""
         from . import relay
@@ -216,6 +223,13 @@ class Router:
             return await self.explain(given, on=on)
 
         return checks.Findings(await checks.run_tests(self.settings, explain), self.findings.notes)
+
+    def cooldowns(self) -> dict[str, float]:
+        """Deployments that are set aside after failures, and for how many seconds more; 0: one request may try it."""
+        means = self._house.means
+        now = means.clock.monotonic()
+        ends = {each.name: means.health.cooling_until(each.name) for each in self.deployments}
+        return {name: max(0.0, until - now) for name, until in ends.items() if until is not None}
 
     async def close(self, *, keep_ledger: bool = False) -> None:
         """`keep_ledger`: leave the ledger open, for another Router that writes to it."""

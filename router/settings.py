@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from ..providers.base.capabilities import Frozen
 from ..providers.base.engine import EngineName
@@ -206,6 +206,19 @@ class Weighted(Frozen):
         return weights
 
 
+def _kind_of_preference(value: object) -> str:
+    """By its key, so that a mistake within one kind is not told as a mistake in all three."""
+    if isinstance(value, Weighted) or (isinstance(value, dict) and "weights" in value):
+        return "Weighted"
+    return "By" if isinstance(value, By | dict) else "Names"
+
+
+Preference = Annotated[
+    Annotated[tuple[str, ...], Tag("Names")] | Annotated[By, Tag("By")] | Annotated[Weighted, Tag("Weighted")],
+    Discriminator(_kind_of_preference),
+]
+
+
 class Canary(Frozen):
     """A share of requests, steady for one request id, goes to `deployment` first."""
 
@@ -223,7 +236,7 @@ class RouteRow(Frozen):
     """A CEL expression over the request; both it and `when` must hold."""
     missing: Literal["no_match", "match", "refuse"] = "no_match"
     """What happens when the rule asks about something that the request does not have."""
-    prefer: tuple[str, ...] | By | Weighted
+    prefer: Preference
     canary: Canary | None = None
     only: bool = False
     """No other deployments after these: by default later rules that match follow as further fallbacks."""

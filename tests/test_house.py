@@ -26,7 +26,9 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "noun": frozenset({"noun", "registry", "base"}),
     "step": frozenset({"noun", "registry", "base"}),
     "pipeline": frozenset({"step", "noun", "registry", "base"}),
-    "router": frozenset({"router", "pipeline", "step", "noun", "registry", "base", "simulator", "config"}),
+    "router": frozenset({"router", "pipeline", "step", "noun", "registry", "base", "simulator", "config", "client"}),
+    # The one way back up: `Router.openai_client()` gives out a client that has the gateway behind it.
+    "client": frozenset({"door", "router"}),
     "door": frozenset({"door", "router", "pipeline", "step", "noun", "registry", "base", "simulator", "config"}),
     "simulator": frozenset({"simulator"}),
     "config": frozenset(),
@@ -57,7 +59,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
 }
 """Outside thing -> the files, or the rooms, that may name it."""
 NEVER_AT_MODULE_LEVEL = frozenset({"litellm", "openai", "fastapi", "sqlalchemy"})
-IMPORTED_LATE_ITSELF = frozenset({"router/ledger_sql.py"})
+IMPORTED_LATE_ITSELF = frozenset({"router/client.py", "router/ledger_sql.py"})
 """Modules that nothing imports at module level, so that what they import is late too."""
 
 TIME = frozenset(
@@ -123,6 +125,8 @@ def room(path: Path) -> str:
             return "door"
         case ("router", name):
             stem = name.removesuffix(".py")
+            if stem == "client":
+                return "client"
             return "pipeline" if stem == "pipeline" else "router" if stem in ROUTER else "noun"
         case (first, *_):
             return first

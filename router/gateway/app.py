@@ -14,11 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from . import images
+from ...providers.base.clock import Clock
+from . import images, moderations, responses
 from .body import Limits, Load, Receive, Scope, Send
 from .errors import Failure, envelope
 from .images import Served
 from .order import Endpoint
+from .standing import Standing
+from .turns import Turns
 
 if TYPE_CHECKING:
     from ..router import Router
@@ -31,7 +34,11 @@ PATHS: dict[str, Endpoint] = {
     "/v1/images/generations": "generations",
     "/v1/images/edits": "edits",
     "/v1/images/variations": "variations",
+    "/v1/responses": "responses",
+    "/v1/moderations": "moderations",
 }
+WORK: dict[Endpoint, images.Work] = {"responses": responses.respond, "moderations": moderations.moderate}
+"""What is not the Images API, and is answered at the same door."""
 
 
 class Caller(Protocol):
@@ -71,6 +78,9 @@ class Gateway:
         self.pool = ThreadPoolExecutor(PICTURE_WORKERS, "easel-pictures")
         self.observers: list[Callable[[Served], None]] = []
         """Told of every call of the Images API, at its end."""
+        self.turns = Turns(Clock())
+        """The pictures that a conversation can go on from."""
+        self.standing = Standing()
         self._control: Application | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -83,7 +93,7 @@ class Gateway:
             endpoint = PATHS.get(scope["path"])
             if endpoint is not None:
                 if scope["method"] == "POST":
-                    await images.serve(self, endpoint, scope, receive, send)
+                    await images.serve(self, endpoint, scope, receive, send, WORK.get(endpoint))
                 else:
                     await images.refuse(send, receive, NOT_ALLOWED, images.new_request_id())
                 return
@@ -126,7 +136,7 @@ class Gateway:
         old, self._held = self._held, fresh
         old.replaced = True
         if not old.users:
-            await old.router.close()
+            await self._close_old(old.router)
 
     def note(self, served: Served) -> None:
         """Tell who watches. What watches must not cost the caller the picture."""
@@ -144,8 +154,12 @@ class Gateway:
         await self.router.close()
         self.pool.shutdown(wait=False, cancel_futures=True)
 
+    async def _close_old(self, router: Router) -> None:
+        """The ledger stays open where the Router in force writes to the same one."""
+        await router.close(keep_ledger=router.ledger is self.router.ledger)
+
     def _close_soon(self, router: Router) -> None:
-        task = asyncio.ensure_future(router.close())
+        task = asyncio.ensure_future(self._close_old(router))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 

@@ -47,19 +47,19 @@ async def stream(visit: Visit, order: Order, router: Router, place: Place) -> Im
                 async with asyncio.timeout(visit.gateway.limits.keep_alive_seconds):
                     partial = await came.get()
             except TimeoutError:
-                await _begin(visit, ())
+                await begin(visit, ())
                 await visit.body(KEEP_ALIVE, more=True)
                 continue
             if partial is None:
                 break
-            await _begin(visit, ())
+            await begin(visit, ())
             await visit.body(_partial(order, partial), more=True)
         response = await painting
     finally:
         if not painting.done():
             painting.cancel()
             await asyncio.wait({painting})  # until the ledger knows
-    await _begin(visit, easel_headers(order, response))
+    await begin(visit, easel_headers(order, response))
     for place_of in range(len(response.images)):
         frame = _completed(order, response, place_of)
         place.hold(len(frame))
@@ -72,7 +72,8 @@ def failed(failure: Failure) -> bytes:
     return b"event: error\ndata: " + failure.body + b"\n\n"
 
 
-async def _begin(visit: Visit, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+async def begin(visit: Visit, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    """Send the head of a stream, unless it was."""
     if visit.started:
         return
     name = visit.request_id.encode()

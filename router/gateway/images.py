@@ -6,7 +6,8 @@ Plain ASGI: a frame of a web framework costs more here than everything else that
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..router import Router
     from .app import Gateway
 
+AT_ONCE_BYTES = 256_000
 VERSION = (b"openai-version", b"2020-10-01")
 
 
@@ -85,18 +87,28 @@ class Visit:
                 *headers,
             ],
         )
-        await self.body(body)
+        if len(body) <= AT_ONCE_BYTES:
+            await self.body(body)
+        else:
+            await self.body(body, more=True)
+            await self.body(b"")  # returns when the client has taken most of it: until then it counts as under way
 
 
-async def serve(gateway: Gateway, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
-    """One call, from its head to the end of its answer."""
+Work = Callable[[Visit, "Router", Place], Awaitable[None]]
+"""Reads a call's body and answers it. What it raises becomes an envelope."""
+
+
+async def serve(
+    gateway: Gateway, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send, work: Work | None = None
+) -> None:
+    """One call, from its head to the end of its answer. `work` None is that of the Images API."""
     visit = Visit(gateway, endpoint, dict(scope["headers"]), receive, send)
     place: Place | None = None
     try:
         visit.caller = gateway.caller(visit.headers.get(b"authorization"))
         place = gateway.load.admit()
         with gateway.using() as router:
-            await _serve(visit, router, place)
+            await (work or _serve)(visit, router, place)
     except Left:
         visit.error = Left()
     except Exception as error:  # noqa: BLE001 (whatever it is, the client gets an envelope, and what watches gets the error)
@@ -128,22 +140,27 @@ async def _serve(visit: Visit, router: Router, place: Place) -> None:
     order = await understood(content, visit.endpoint, router, visit.gateway, place)
     del content
     visit.order = order
-    fields = order.fields
-    given = fields.setdefault("request_id", visit.headers.get(b"idempotency-key", b"").decode("latin-1") or None)
-    if isinstance(given, str):
-        if not REQUEST_ID.fullmatch(given):
-            raise Refused("the request id must be 1 to 200 letters, digits, . - : or _", field="easel.request_id")
-        visit.request_id = given
-    fields["request_id"] = visit.request_id
-    fields["caller"] = visit.caller
+    called(visit, order)
     async with WhileConnected(visit.receive):
         if order.stream:
             visit.response = await events.stream(visit, order, router, place)
         else:
-            visit.response = response = await router.run(fields)
+            visit.response = response = await router.run(order.fields)
             data = write(order, response)
             place.hold(len(data))
             await visit.whole(200, easel_headers(order, response), data)
+
+
+def called(visit: Visit, order: Order) -> None:
+    """Give the request its id, the caller's own if there is one, and the name of who asks. Raises Refused."""
+    fields = order.fields
+    given = fields.setdefault("request_id", visit.headers.get(b"idempotency-key", b"").decode("latin-1") or None)
+    if given is not None:
+        if not isinstance(given, str) or not REQUEST_ID.fullmatch(given):
+            raise Refused("the request id must be 1 to 200 letters, digits, . - : or _", field="easel.request_id")
+        visit.request_id = given
+    fields["request_id"] = visit.request_id
+    fields["caller"] = visit.caller
 
 
 class WhileConnected:
@@ -169,8 +186,13 @@ class WhileConnected:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         self._watch.cancel()
-        if self._left and isinstance(error, asyncio.CancelledError):
-            self._task.uncancel()
+        if not self._left:
+            return
+        if not isinstance(error, asyncio.CancelledError):
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)  # the cancellation is still on its way: it ends here
+        self._task.uncancel()
+        if error is not None:
             raise Left from None
 
 

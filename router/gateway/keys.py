@@ -102,6 +102,12 @@ class Listed:
     last_used_at: datetime | None
     """To about a minute. None: not yet."""
 
+    def public(self) -> dict[str, object]:
+        """As JSON, without the hash."""
+        said = self.key.model_dump(mode="json", exclude={"hmac"})
+        used = self.last_used_at
+        return {**said, "last_used_at": used.isoformat(timespec="seconds") if used is not None else None}
+
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .app import Gateway
 
 ResponseFormat = Literal["b64_json", "url"]
-Endpoint = Literal["generations", "edits", "variations"]
+Endpoint = Literal["generations", "edits", "variations", "responses", "moderations"]
 OPERATIONS: Mapping[Endpoint, Operation] = {"generations": "generate", "edits": "edit", "variations": "variation"}
 
 ALIASES: Mapping[str, str] = {"dall-e-2": "auto", "dall-e-3": "auto", "gpt-image-1": "auto"}
@@ -58,6 +58,8 @@ OWN = frozenset(
 `references` are pictures, given as `images` are; `operation` is for edits: upscale, remove_background or vectorize;
 `include: true` puts an `easel` object into the answer, with the route, the cost, the attempts and every change."""
 EDITS = ("edit", "variation", "upscale", "remove_background", "vectorize")
+DEFAULT_FORMAT = "png"
+"""OpenAI's: what its clients write into a file of that name. Other vendors have other defaults."""
 MAX_PROMPT_CHARACTERS = 200_000
 AMOUNT = re.compile(r"\d{1,9}(\.\d{1,12})?(e-\d)?")
 VARIATION_PROMPT = "Paint a variation of this picture: the same subject and style, in another composition."
@@ -107,6 +109,8 @@ async def understood(content: Content, endpoint: Endpoint, router: Router, gatew
         if (count := whole(given, name)) is not None:
             order.fields[name] = count
     order.fields["user"] = text(given, "safety_identifier") or text(given, "user")
+    if order.fields["output_format"] is None and own.get("operation") not in {"upscale", "vectorize"}:
+        order.fields["output_format"] = DEFAULT_FORMAT
     order.stream = flag(given, "stream")
     order.fields["stream"] = order.stream
     order.response_format = _response_format(given, asked, endpoint)

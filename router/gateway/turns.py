@@ -117,10 +117,14 @@ class Asked:
     """Of the tool, by the names of the Images API."""
     tool: str
     """What the caller knows the tool by: `tools[0]`."""
+    tool_action: str
+    """As given to the tool: auto, generate or edit."""
     model: str
     """As given beside the tool, for a text model; empty when there is none."""
     stream: bool
     store: bool
+    easel: Object
+    """What Easel adds to an order."""
     body: Object
     """All of it, for what is told back."""
 
@@ -227,9 +231,11 @@ def read(body: Object, turns: Turns, owner: str) -> Asked:
         mask=_mask(tool.get("input_image_mask"), f"{where}.input_image_mask"),
         options={name: value for name, value in tool.items() if name in IMAGE_OPTIONS},
         tool=where,
+        tool_action=action,
         model=_text(given.get("model", ""), "model"),
         stream=_truth(given.get("stream", False), "stream"),
         store=_truth(given.get("store", True), "store"),
+        easel=_object(given.get("easel", {}), "easel"),
         body=given,
     )
 

@@ -23,7 +23,7 @@ from ..health import Health
 from ..offers import Offer, Plan, Planned
 from ..orders import Order, Orders, shape
 from ..rules import Rule, Rules, View
-from ..settings import Among, By, PolicySection, RouteRow, Weighted
+from ..settings import By, PolicySection, RouteRow, Weighted
 
 Offering = Callable[[Deployment, Mapping[str, Policy]], Offer | Dropped]
 NO_FIELDS: Mapping[str, Policy] = {}
@@ -161,7 +161,7 @@ class _Way:
         found: list[Offer] = []
         dropped: list[Dropped] = []
         for deployment in self._known.deployments:
-            if deployment.name in self._seen or not _is_among(deployment, by.among):
+            if deployment.name in self._seen or not deployment.is_among(by.among):
                 continue
             self._seen.add(deployment.name)
             answer = self._offering(deployment, row.fields)
@@ -222,18 +222,6 @@ class _Way:
         """A number in [0, 1), steady for this request id."""
         digest = hashlib.sha256("\n".join((self._request.request_id or "", *names)).encode()).digest()
         return int.from_bytes(digest[:8], "big") / 2**64
-
-
-def _is_among(deployment: Deployment, among: Among) -> bool:
-    model = deployment.model
-    if among.providers is not None and deployment.provider not in among.providers:
-        return False
-    if among.deployments is not None and deployment.name not in among.deployments:
-        return False
-    if any(model.strengths.value.get(need) != "strong" for need in among.needs or ()):
-        return False
-    qualities = model.qualities.value
-    return among.quality_band is None or qualities is None or among.quality_band in qualities.bands
 
 
 # When nobody can

@@ -67,9 +67,11 @@ def open_gateway(
 ) -> Generator[Served]:
     """A gateway for the time of the block; `simulator` is one that runs already."""
     if simulator is None:
-        with running(today=TODAY, faults=faults, latency_seconds=latency_seconds) as fresh:
-            with open_gateway(config=config, limits=limits, keys=keys, simulator=fresh) as served:
-                yield served
+        with (
+            running(today=TODAY, faults=faults, latency_seconds=latency_seconds) as fresh,
+            open_gateway(config=config, limits=limits, keys=keys, simulator=fresh) as served,
+        ):
+            yield served
         return
 
     def router() -> Router:
@@ -86,7 +88,15 @@ def opening() -> Opening:
 
 
 @pytest.fixture
-def gateway() -> Generator[Served]:
-    """The configuration that ships, in front of twins without faults. Its faults can be set while it runs."""
-    with open_gateway() as served:
+def no_retries(tmp_path: Path) -> Path:
+    """The configuration that ships, but what fails is not sent again: tests do not wait."""
+    path = tmp_path / "easel.yaml"
+    path.write_text("version: 1\npolicy: {retries: {attempts: 1}}\n")
+    return path
+
+
+@pytest.fixture
+def gateway(no_retries: Path) -> Generator[Served]:
+    """A gateway in front of twins without faults; `gateway.simulator.faults` can be set while it runs."""
+    with open_gateway(config=no_retries) as served:
         yield served

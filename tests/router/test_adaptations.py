@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,14 +22,15 @@ from PIL import Image
 
 from easel.providers.base.adapter import Adapter
 from easel.providers.base.clock import DateClock, FixedClock
-from easel.providers.base.request import ImageRequest, InputImage
+from easel.providers.base.errors import ConfigError
+from easel.providers.base.request import AspectRatio, ImageRequest, InputImage, Size
 from easel.providers.base.response import Adaptation
 from easel.router import contract
-from easel.router.catalog import unknown_model
+from easel.router.catalog import load_catalog, unknown_model
 from easel.router.contract import Policies
-from easel.router.deployments import Deployment
+from easel.router.deployments import Deployment, build
 from easel.router.router import Router, SyncRouter
-from easel.router.settings import DeploymentRow
+from easel.router.settings import DeploymentRow, load
 from easel.simulator.server import Request, Simulator, running
 
 from .requests import requests
@@ -398,7 +400,7 @@ STEADY = settings(
 """The same requests each time. Phases: the explaining one takes minutes."""
 
 
-@settings(parent=STEADY, max_examples=800)
+@settings(parent=STEADY, max_examples=600)
 @given(requests(known_options={**OPTIONS, "litellm": {"drop_params": True}}))
 def test_every_model_is_sent_what_was_asked_for_with_the_listed_changes_and_no_others(request: ImageRequest) -> None:
     policies = Policies.of(request.policy)
@@ -419,6 +421,72 @@ def test_every_model_is_sent_what_was_asked_for_with_the_listed_changes_and_no_o
             wire = read(call.url, media_type, call.body or b"", deployment.provider, model.id)
             assert_is(wire, foretold(planned, n, deployment, own), form="multipart" in media_type)
             assert b"stays-here" not in (call.body or b"")
+
+
+# What those requests can only show by being served at all
+
+
+def unmet(model: str, **asked: Any) -> str | None:
+    """The requirement for which a model is no candidate."""
+    deployment = next(each for each in deployments() if each.name == model)
+    whole: dict[str, Any] = {"prompt": "a kite", **asked}
+    request = ImageRequest(**whole)
+    found = contract.check(request, deployment.model, Policies.of(request.policy), TODAY)
+    return found.requirement if found is not None else None
+
+
+STRICT: dict[str, Any] = {"policy": {"default": "strict"}}
+
+
+def test_what_leaves_the_choice_to_the_model_is_no_demand() -> None:
+    assert unmet("google/gemini-3-pro-image", quality="auto", moderation="auto", **STRICT) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "requirement"),
+    [
+        ("openai/gpt-image-2", {"output_compression": 60}, "output_compression"),
+        ("google/gemini-3-pro-image", {"output_compression": 60}, "output_compression"),
+        ("openai/gpt-image-2", {"partial_images": 2}, "partial_images"),
+        ("openai/gpt-image-2", {"aspect_ratio": AspectRatio(40, 1), "size": Size(4000, 100)}, "size"),
+        ("bfl/flux-kontext-pro", {"aspect_ratio": AspectRatio(40, 1)}, "aspect_ratio"),
+    ],
+)
+def test_what_is_strict_and_would_be_changed_is_not_served(model: str, asked: dict[str, Any], requirement: str) -> None:
+    assert unmet(model, **asked) is None
+    assert unmet(model, **asked, **STRICT) == requirement
+
+
+def test_a_moving_picture_cannot_be_transparent_and_is_not_made_into_a_still_one() -> None:
+    assert unmet("openai/gpt-image-2.6-flare", output_format="gif") is None
+    assert unmet("openai/gpt-image-2.6-flare", output_format="gif", background="transparent") == "output_format"
+
+
+@pytest.mark.parametrize(
+    ("model", "option"),
+    [
+        *(("openai/gpt-image-2", name) for name in ("n", "size", "quality", "model", "prompt", "background")),
+        *(("google/gemini-3-pro-image", name) for name in ("contents", "imageConfig", "candidateCount")),
+        *(("bfl/flux-3-image", name) for name in ("resolution", "images")),
+    ],
+)
+def test_what_is_checked_and_priced_cannot_be_said_past_it_as_an_option(model: str, option: str) -> None:
+    provider = model.partition("/")[0]
+    assert unmet(model, provider_options={provider: {option: "other"}}) == "provider_options"
+
+
+def test_an_option_and_a_field_do_not_contradict_each_other() -> None:
+    named = {"provider_options": {"openai": {"safety_identifier": "u_1"}}}
+    assert unmet("openai/gpt-image-2", **named) is None
+    assert unmet("openai/gpt-image-2", **named, user="u_2") == "provider_options"
+
+
+def test_facts_that_a_provider_has_no_field_for_are_a_problem_of_the_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "deployments.yaml"
+    row = "{provider: google, key: {env: K}, models: [gemini-9], facts: {hints: [seed, style]}}"
+    file.write_text(f"version: 1\ndeployments: [{row}]\n")
+    with pytest.raises(ConfigError, match="facts of 'gemini-9': google has no field for size, style"):
+        build(load(file), load_catalog(), {})
 
 
 # The vendors' twins, over the wire
@@ -463,6 +531,7 @@ def router(simulator: Simulator) -> Iterator[SyncRouter]:
 def test_a_twin_receives_what_the_answer_lists(
     simulator: Simulator, router: SyncRouter, twin: str, drawn: st.DataObject, request: ImageRequest
 ) -> None:
+    assume(request.mask is None or request.background != "transparent")  # the twin leaves alone what is not marked
     name = drawn.draw(st.sampled_from(SOLD[twin]))
     request = replace(request, model=name, request_id=None)
     expected = router.explain(request).plan

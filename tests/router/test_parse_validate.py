@@ -59,7 +59,6 @@ PROMPTS: list[Wrong] = [
     ({"prompt": "x" * 100_001}, "prompt", "100,001 characters; at most 100,000"),
     ({"prompt": 7}, "prompt", "must be text, not 7"),
     ({"prompt": ["a"]}, "prompt", "must be text"),
-    ({"prompt": b"a"}, "prompt", "must be text"),
     ({"prompt": "a\0b"}, "prompt", "U+0000) at position 1"),
     ({"prompt": "\x1b[2J"}, "prompt", "U+001B) at position 0"),
     ({"prompt": "a\x7f"}, "prompt", "U+007F"),
@@ -213,7 +212,6 @@ async def test_bad_input_is_refused_before_anything_is_sent(world: Opening, wron
             request = {"prompt": "a red kite", **given} if "prompt" not in given and given else given
             with pytest.raises(RequestError) as caught:
                 await at.router.run(request)
-                pytest.fail(f"{given} was taken")
             message = str(caught.value)
             assert caught.value.field == field, message
             assert says in message

@@ -1,17 +1,25 @@
 """The way of a request: names, choices, ids, and what the ledger says afterwards. Over real sockets, by real rules."""
 
 import asyncio
+import base64
+import io
 import json
+import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from typing_extensions import override
 
 from easel.providers.base import images
 from easel.providers.base.clock import DateClock
@@ -644,3 +652,76 @@ async def test_a_day_is_the_clocks(world: Opening) -> None:
         (dropped,) = answer.decision.dropped
         assert (dropped.deployment, dropped.requirement) == ("openai/gpt-image-1.5", "retired")
         assert at.sent() == {"google": 1}
+
+
+# A vendor that answers with what is no whole picture
+
+
+def damaged(data: bytes) -> bytes:
+    """A PNG from its first byte to its end, whose pixels nobody can read."""
+    start = data.index(b"IDAT") + 4
+    return data[:start] + b"\xff" * 20 + data[start + 20 :]
+
+
+LOCAL = """
+version: 1
+deployments:
+  - {{provider: openai_compatible, name: local, base_url: "{url}", models: [painter]}}
+routes: [{{name: one, prefer: [local/painter]}}]
+"""
+
+
+@contextmanager
+def painter(picture: bytes) -> Generator[str]:
+    """A server of the Images API that answers with these bytes, whatever is asked."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            body = json.dumps({"data": [{"b64_json": base64.b64encode(picture).decode()}]}).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        @override
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing is to be said."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1"
+        finally:
+            server.shutdown()
+
+
+async def test_a_picture_that_cannot_be_converted_comes_as_it_is(tmp_path: Path) -> None:
+    """It is paid for."""
+    picture, path = damaged(png(64, 64)), tmp_path / "easel.yaml"
+    with painter(picture) as url:
+        path.write_text(LOCAL.format(url=url))
+        async with Router(path, clock=DateClock(TODAY), environment={}) as router:
+            answer = await router.generate("a red kite", output_format="webp")
+            assert [each.data for each in answer.images] == [picture]
+            assert answer.images[0].media_type == "image/png"
+            assert any("could not be made into webp and stays image/png" in each for each in answer.warnings)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+async def test_a_picture_that_ends_early_is_none(tmp_path: Path, kind: str) -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 50).convert("RGB").save(buffer, kind)
+    whole, path = buffer.getvalue(), tmp_path / "easel.yaml"
+    for picture, good in ((whole, True), (whole[: len(whole) // 2], False), (whole[:-4], False)):
+        with painter(picture) as url:
+            path.write_text(LOCAL.format(url=url))
+            async with Router(path, clock=DateClock(TODAY), environment={}) as router:
+                if good:
+                    assert (await router.generate("a red kite")).images[0].data == picture
+                    continue
+                with pytest.raises(AllAttemptsFailed) as caught:
+                    await router.generate("a red kite")
+                assert outcomes(caught.value.attempts) == [("local/painter", "proof_failed")]
+                assert caught.value.images[0].data == picture

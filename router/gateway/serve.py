@@ -1,0 +1,434 @@
+"""Serving: the gateway on a port, from the first check to the last answer.
+
+It does not start without a key, unless `insecure_local` says so and the address is this machine's own. SIGTERM and
+SIGINT drain it: it stops accepting, finishes what is under way, and ends at the latest after `drain_seconds`; a second
+one ends it at once. SIGHUP, an admin or a changed file reload the configuration.
+
+Several workers are processes that share the listening socket. Each has its own connections, cooldowns and admin port
+(the one given, the next one, …); their ledger is the same file, and a scrape of one's metrics is of all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from typing_extensions import override
+
+from ...providers.base.clock import Clock
+from ...providers.base.errors import ConfigError, EaselError, Problem
+from .. import catalog
+from ..ledger import Ledger, open_ledger
+from ..router import Router
+from ..settings import environment
+from ..telemetry import FactsObserver, Metrics, Observer, Several, exported_spans, spans_asked_for
+from . import access
+from .access import Access, is_loopback
+from .app import Application, Gateway, create
+from .keys import Keys
+from .log import Log, open_log, take_over
+from .reload import Reloads
+
+if TYPE_CHECKING:
+    from .standing import Standing
+
+DRAIN_SECONDS = 120.0
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection is kept: longer than most proxies in front keep theirs."""
+BACKLOG = 2048
+SAVE_USES_SECONDS = 60.0
+RESTART_SECONDS = 1.0
+"""Before a worker that died is replaced."""
+MEND = 2
+"""The exit code for what the operator has to mend."""
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What `easel serve` was told."""
+
+    host: str = "127.0.0.1"
+    port: int = 8776
+    """0 takes a free one."""
+    admin_host: str = "127.0.0.1"
+    admin_port: int | None = None
+    """None: no admin routes."""
+    config: Path | None = None
+    ledger: Path | None = None
+    """None: in memory."""
+    keys: Path
+    insecure_local: bool = False
+    workers: int = 1
+    drain_seconds: float = DRAIN_SECONDS
+    simulator_url: str | None = None
+    otel: bool = False
+    """Export traces, also when no variable of OpenTelemetry's asks for it."""
+    greet: Callable[[str, str | None], None] | None = field(default=None, repr=False)
+    """Called with the addresses, the admin's too where there is one, once requests are answered."""
+
+
+def serve(options: Options) -> int:
+    """Serve until a signal ends it. Returns the exit code. Raises ConfigError or OSError when it cannot begin."""
+    _check(options)
+    keep_freed_memory()
+    with _listening(options.host, options.port) as listener:
+        if options.workers > 1:
+            return _supervise(options, listener)
+        _work(options, listener, 0)
+    return 0
+
+
+def _check(options: Options) -> None:
+    """Raises ConfigError."""
+    if not options.insecure_local:
+        if not Keys(options.keys).any_good():
+            message = (
+                "holds no key that is in use: make one with `easel keys create NAME`, or, for this machine alone, "
+                "start with --insecure-local"
+            )
+            raise ConfigError([Problem(str(options.keys), message)])
+    elif not is_loopback(options.host):
+        message = f"--insecure-local serves this machine only, and {options.host} is not its own address: use 127.0.0.1"
+        raise ConfigError([Problem("--host", message)])
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Generator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
+        yield listener
+
+
+def address_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+# One process
+
+
+def _work(options: Options, listener: socket.socket, number: int) -> None:
+    log = open_log(sys.stderr)
+    take_over(log)
+    clock = Clock()
+    metrics = Metrics(wall_seconds=lambda: clock.now().timestamp())
+    observers: list[Observer] = [FactsObserver(), metrics]
+    spans, flush = None, None
+    if options.otel or spans_asked_for(environment()):
+        spans, flush = exported_spans(environment())
+        observers.append(spans)
+    ledger = open_ledger(options.ledger)
+    keys = None if options.insecure_local else Keys(options.keys, clock=clock)
+    gateway = create(_factory(options, ledger, clock, Several(observers)), keys=keys)
+    gateway.observers.append(access.note)
+    gateway.standing.metrics = metrics
+    front = Access(
+        gateway,
+        standing=gateway.standing,
+        metrics=metrics,
+        log=log,
+        clock=clock,
+        loopback_only=options.insecure_local,
+        continuing=spans.continuing if spans is not None else None,
+    )
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_Process(options, gateway, front, keys, log, clock, number).run(listener))
+    finally:
+        if flush is not None:
+            flush()
+
+
+def _factory(options: Options, ledger: Ledger, clock: Clock, observer: Observer) -> Callable[[], Router]:
+    """Makes the Router, now and at each reload: only a configuration that passes its own tests gets out of here.
+
+    Called where no event loop runs: at the start, and in a worker thread.
+    """
+
+    def make() -> Router:
+        catalog.load_catalog.cache_clear()
+        router = Router(
+            options.config, ledger=ledger, clock=clock, simulator_url=options.simulator_url, observer=observer
+        )
+        asyncio.run(tried(router))
+        return router
+
+    async def tried(router: Router) -> None:
+        problems = (await router.run_route_tests()).problems
+        if problems:
+            await router.close(keep_ledger=True)
+            raise ConfigError(list(problems))
+
+    return make
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where there is one: it is not for Windows."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with the signals left to us."""
+
+    def __init__(self, application: Any, *, drain_seconds: float, started: Callable[[], None], lifespan: bool) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                loop="none",
+                lifespan="on" if lifespan else "off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=max(1, round(drain_seconds)),
+            )
+        )
+        self._on_start = started
+
+    @contextmanager
+    @override
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            self._on_start()
+
+
+@dataclass(slots=True)
+class _Process:
+    """One process that serves."""
+
+    options: Options
+    gateway: Gateway
+    front: Application
+    keys: Keys | None
+    log: Log
+    clock: Clock
+    number: int
+    """0 for the first worker, or the only one."""
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
+
+    @property
+    def standing(self) -> Standing:
+        return self.gateway.standing
+
+    async def run(self, listener: socket.socket) -> None:
+        reloads = Reloads(self.gateway, self.standing, self.log, self.clock)
+        self.standing.reload = self._reload_all(reloads)
+        async with self._admin() as admin_address:
+            server = self._server(listener, admin_address)
+            self._obey(server, reloads)
+            if self.options.config is not None:
+                self._begin(reloads.watch(self.options.config))
+            if self.keys is not None:
+                self._begin(self._save_uses(self.keys))
+            try:
+                await server.serve(sockets=[listener])
+            finally:
+                for task in self.tasks:
+                    task.cancel()
+                await asyncio.gather(*self.tasks, return_exceptions=True)
+                if self.keys is not None:
+                    self.keys.save_uses()
+        self.log.info("ended")
+
+    def _server(self, listener: socket.socket, admin_address: str | None) -> _Server:
+        def started() -> None:
+            address = address_of(listener)
+            rules_hash = self.gateway.router.rules_hash
+            self.log.info("serving", address=address, admin=admin_address, rules_hash=rules_hash, pid=os.getpid())
+            self._begin(asyncio.to_thread(lambda: self.gateway.control))  # before somebody waits for it
+            if self.options.greet is not None and self.number == 0:
+                self.options.greet(address, admin_address)
+
+        return _Server(self.front, drain_seconds=self.options.drain_seconds, started=started, lifespan=True)
+
+    def _obey(self, server: _Server, reloads: Reloads) -> None:
+        loop = asyncio.get_running_loop()
+
+        def drain(name: str) -> None:
+            if self.standing.draining:
+                self.log.warning("ending at once", why=name)
+                server.force_exit = True
+            else:
+                self.log.info("draining", why=name, most_seconds=self.options.drain_seconds)
+            self.standing.draining = server.should_exit = True
+
+        loop.add_signal_handler(signal.SIGTERM, drain, "SIGTERM")
+        if self.options.workers == 1:  # else the supervisor gets it as well, and tells everybody
+            loop.add_signal_handler(signal.SIGINT, drain, "SIGINT")
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._begin(reloads.reload("SIGHUP")))
+
+    def _reload_all(self, reloads: Reloads) -> Callable[[], Any]:
+        """What an admin asks for: here first, and when it is good also by the other workers."""
+
+        async def reload() -> tuple[Problem, ...]:
+            problems = await reloads.reload("asked for by an admin")
+            if not problems and self.options.workers > 1:
+                os.kill(os.getppid(), signal.SIGHUP)
+            return problems
+
+        return reload
+
+    @asynccontextmanager
+    async def _admin(self) -> AsyncGenerator[str | None]:
+        """The admin routes on their own port, for the block; they answer until everything else has ended."""
+        port = self.options.admin_port
+        if port is None:
+            yield None
+            return
+        from .control import admin
+
+        own_port = port + self.number if port else 0
+        with _listening(self.options.admin_host, own_port) as listener:
+            listens = asyncio.Event()
+            server = _Server(admin(self.gateway, self.keys), drain_seconds=1, started=listens.set, lifespan=False)
+            serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+            await listens.wait()
+            try:
+                yield address_of(listener)
+            finally:
+                server.should_exit = True
+                await serving
+
+    async def _save_uses(self, keys: Keys) -> None:
+        while True:
+            await asyncio.sleep(SAVE_USES_SECONDS)
+            await asyncio.to_thread(keys.save_uses)
+
+    def _begin(self, work: Any) -> None:
+        """In the background, until it ends by itself or everything does."""
+        task = asyncio.ensure_future(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.log.error("something in the background failed", error=type(error).__name__)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep what is freed: pictures come and go, and to map their memory anew costs as much as a copy.
+
+    Elsewhere there is nothing to tell.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        mallopt(trim_threshold, 128 * 1024 * 1024)
+        mallopt(mmap_threshold, 32 * 1024 * 1024)  # the most that it takes
+
+
+# Several processes
+
+
+def _supervise(options: Options, listener: socket.socket) -> int:
+    """Start workers, hand signals on to them, and replace those that die, until they are told to end."""
+    log = open_log(sys.stderr)
+    counts = tempfile.mkdtemp(prefix="easel-metrics-")
+    os.environ[MULTIPROCESS] = counts
+    try:
+        return _Supervisor(options, listener, log).run()
+    finally:
+        del os.environ[MULTIPROCESS]
+        shutil.rmtree(counts, ignore_errors=True)
+
+
+class _Supervisor:
+    def __init__(self, options: Options, listener: socket.socket, log: Log) -> None:
+        self._options = options
+        self._listener = listener
+        self._log = log
+        self._ending = False
+        self._workers: dict[int, SpawnProcess] = {}
+        self._replaced: set[int] = set()
+        """Workers that have been replaced: what they cannot begin with now, the others have in force."""
+
+    def run(self) -> int:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, self._end)
+        signal.signal(signal.SIGHUP, self._hand_on)
+        for number in range(self._options.workers):
+            self._start(number)
+        code = 0
+        while self._workers:
+            wait([each.sentinel for each in self._workers.values()], timeout=RESTART_SECONDS)
+            for number, worker in list(self._workers.items()):
+                if worker.exitcode is None:
+                    continue
+                code = self._gone(number, worker) or code
+        return code
+
+    def _start(self, number: int) -> None:
+        worker = multiprocessing.get_context("spawn").Process(
+            target=_worker, args=(self._options, self._listener, number), name=f"easel-{number}"
+        )
+        worker.start()
+        self._workers[number] = worker
+
+    def _gone(self, number: int, worker: SpawnProcess) -> int:
+        """A worker has ended. Returns the exit code that this means for the whole."""
+        from prometheus_client import multiprocess as counts
+
+        del self._workers[number]
+        if worker.pid is not None:
+            counts.mark_process_dead(worker.pid)  # pyright: ignore[reportUnknownMemberType] (it has no types)
+        if self._ending:
+            return 0 if not worker.exitcode or worker.exitcode < 0 else worker.exitcode
+        if worker.exitcode == MEND and number not in self._replaced:
+            self._end(signal.SIGTERM, None)
+            return MEND
+        self._log.error("a worker ended, and is replaced", worker=number, code=worker.exitcode)
+        self._replaced.add(number)
+        wait([each.sentinel for each in self._workers.values()], timeout=RESTART_SECONDS)
+        if not self._ending:
+            self._start(number)
+        return 0
+
+    def _end(self, number: int, frame: object) -> None:
+        self._ending = True
+        self._tell(signal.SIGTERM)
+
+    def _hand_on(self, number: int, frame: object) -> None:
+        self._tell(signal.SIGHUP)
+
+    def _tell(self, what: signal.Signals) -> None:
+        for worker in self._workers.values():
+            if worker.pid is not None and worker.is_alive():
+                os.kill(worker.pid, what)
+
+
+def _worker(options: Options, listener: socket.socket, number: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
+    try:
+        _work(options, listener, number)
+    except (EaselError, OSError) as error:
+        open_log(sys.stderr).error("cannot begin", worker=number, error=str(error))
+        raise SystemExit(MEND) from None
