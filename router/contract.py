@@ -11,7 +11,7 @@ be changed).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, cast
@@ -107,6 +107,10 @@ class Policies:
 
     def __getitem__(self, name: str) -> Policy:
         return self.by_field.get(name, self.default)
+
+    @property
+    def key(self) -> Hashable:
+        return frozenset(self.by_field.items()), self.default
 
     def strict(self, name: str) -> bool:
         return self.by_field.get(name, self.default) == "strict"
@@ -456,9 +460,36 @@ class _Fitting:
         self.warnings.append(f"{name} is not sent: {reason}")
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What fitting does to a request, apart from the request itself: requests of one shape share it."""
+
+    fields: tuple[tuple[str, Any], ...]
+    calls: tuple[int, ...]
+    adaptations: tuple[Adaptation, ...]
+    warnings: tuple[str, ...]
+    convert_to: OutputFormat | None
+    paints: Size | None
+    exact: bool
+
+    def fitted(self, request: ImageRequest) -> Fitted:
+        """`request` is the changed one."""
+        return Fitted(request, self.calls, self.adaptations, self.warnings, self.convert_to, self.paints, self.exact)
+
+
 def fit(request: ImageRequest, deployment: Deployment, policies: Policies, today: date, *, warn_days: int) -> Fitted:
     """The request as the deployment's model gets it, and what was changed. Call it after `check` found nothing."""
-    work = _Fitting(request, deployment.model, policies)
+    found = changes(request, deployment.model, policies, today, warn_days=warn_days)
+    return found.fitted(changed(request, found))
+
+
+def changed(request: ImageRequest, found: Changes) -> ImageRequest:
+    return replace(request, **dict(found.fields)) if found.fields else request
+
+
+def changes(request: ImageRequest, model: Model, policies: Policies, today: date, *, warn_days: int) -> Changes:
+    """What `fit` would do."""
+    work = _Fitting(request, model, policies)
     _fit_background(work)
     _fit_size(work)
     _fit_count(work)
@@ -470,9 +501,8 @@ def fit(request: ImageRequest, deployment: Deployment, policies: Policies, today
     _fit_options(work)
     _warn_of_life(work, today, warn_days)
     _warn_of_doubt(work)
-    changed = {name: value for name, value in work.changes.items() if getattr(request, name) != value}
-    return Fitted(
-        replace(request, **changed) if changed else request,
+    return Changes(
+        tuple((name, value) for name, value in work.changes.items() if getattr(request, name) != value),
         work.calls,
         tuple(work.adaptations),
         tuple(work.warnings),

@@ -18,6 +18,7 @@ PROMPT_STEP_BYTES = 200
 """Prompts within one step cost the same to a twentieth of a cent."""
 
 SHAPE = (
+    "model",
     "operation",
     "needs",
     "n",

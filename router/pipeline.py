@@ -77,7 +77,8 @@ async def _run(house: House, given: Given, watch: Stopwatch, on_partial: OnParti
     decision = routing.decide(plan, request, rules_hash=house.rules_hash)
     watch.begin("record")
     seconds = request.deadline_seconds or house.policy.deadline_seconds
-    row = await recording.open_request(request, decision, house.means.ledger, house.clock, deadline_seconds=seconds)
+    longest = max(seconds, house.policy.deadline_seconds)
+    row = await recording.open_request(request, decision, house.means.ledger, house.clock, deadline_seconds=longest)
     try:
         watch.begin("dispatch")
         delivery = await sending.dispatch(

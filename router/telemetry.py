@@ -206,7 +206,8 @@ class FactsObserver(Unwatched):
         facts = FACTS.get()
         if facts is None:
             return
-        facts.outcome, facts.route, facts.deployment = ending.outcome, ending.route, ending.deployment
+        facts.outcome, facts.deployment = ending.outcome, ending.deployment
+        facts.route = ending.route and ending.route[:LONGEST_ID]
         facts.cost_usd = None if ending.cost_usd is None else f"{ending.cost_usd:f}"
         if isinstance(ending.error, RequestError) and ending.error.field in FIELDS:
             facts.field = ending.error.field
@@ -238,9 +239,10 @@ class Metrics(Unwatched):
 
     def __init__(self, *, wall_seconds: Callable[[], float]) -> None:
         """`wall_seconds`: the time as seconds since 1970, for what Prometheus compares with its own `time()`."""
-        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
         from prometheus_client.process_collector import ProcessCollector
 
+        disable_created_metrics()  # twice as many series, for nothing that a scrape does not know
         self._wall_seconds = wall_seconds
         self._several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         self._registry = registry = CollectorRegistry()

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .door import DONE, command
-from .options import CONFIG, FAULT, JSON, LEDGER, ON, Setting, Strings, Wish, day
+from .options import CONFIG, FAULT, JSON, KEYS, LEDGER, ON, Setting, Strings, Wish, day
 
 app = typer.Typer(
     name="easel",
@@ -19,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 records = typer.Typer(invoke_without_command=True)
+keys = typer.Typer(help="Say who may use the gateway: create, list, revoke and rotate keys.", no_args_is_help=True)
 EPILOG = "Exit codes: 0 done, 2 to be mended, 3 refused, 4 no model can, 5 every attempt failed, 6 over budget."
 
 
@@ -138,6 +139,109 @@ def show(
 
 
 app.add_typer(records, name="ledger")
+
+
+@command(app.command())
+def serve(
+    host: Annotated[str, typer.Option("--host", help="The address to listen at; 0.0.0.0 for every one.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8776,
+    admin_port: Annotated[
+        int | None,
+        typer.Option(
+            "--admin-port", min=0, max=65535, help="Serve the admin routes too, on this port. 0 takes a free one."
+        ),
+    ] = None,
+    admin_host: Annotated[str, typer.Option("--admin-host", help="The admin routes' address.")] = "127.0.0.1",
+    config: Annotated[Path | None, CONFIG] = None,
+    ledger: Annotated[str | None, LEDGER] = None,
+    keys: Annotated[Path | None, KEYS] = None,
+    insecure_local: Annotated[
+        bool, typer.Option("--insecure-local", help="Ask nobody for a key; for this machine's own address only.")
+    ] = False,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes that share the port.")] = 1,
+    drain_seconds: Annotated[
+        float, typer.Option("--drain-seconds", min=0, help="How long what is under way may take at the end.")
+    ] = 120.0,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="In front of simulated vendors; needs no vendor's key.")
+    ] = False,
+    fault: Annotated[Strings, FAULT] = None,
+    otel: Annotated[
+        bool, typer.Option("--otel", help="Export traces, as OpenTelemetry's own variables say; these alone do it too.")
+    ] = False,
+) -> int:
+    """Serve OpenAI's Images API on a port, for any OpenAI client."""
+    from .serve import serve
+
+    return serve(
+        host,
+        port,
+        admin_host=admin_host,
+        admin_port=admin_port,
+        config=config,
+        ledger=ledger,
+        keys=keys,
+        insecure_local=insecure_local,
+        workers=workers,
+        drain_seconds=drain_seconds,
+        simulate=simulate,
+        fault=fault or (),
+        otel=otel,
+    )
+
+
+@command(keys.command("create"))
+def create_key(
+    name: Annotated[str, typer.Argument(help="Whose key it is: in the ledger, in logs and for rules.")],
+    admin: Annotated[bool, typer.Option("--admin", help="It may use the admin routes too.")] = False,
+    expires: Annotated[
+        str | None, typer.Option("--expires", metavar="TIME", help="90d, 12h, 30m, or a date such as 2027-01-31.")
+    ] = None,
+    keys: Annotated[Path | None, KEYS] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> int:
+    """Make a key. It is shown once: only its hash is kept."""
+    from .keys import create
+
+    return create(keys, name, admin=admin, expires=expires, as_json=as_json)
+
+
+@command(keys.command("list"))
+def list_keys(keys: Annotated[Path | None, KEYS] = None, as_json: Annotated[bool, JSON] = False) -> int:
+    """List all keys, those that are over too."""
+    from .keys import listed
+
+    return listed(keys, as_json=as_json)
+
+
+@command(keys.command("revoke"))
+def revoke_key(
+    name: Annotated[str, typer.Argument(help="The key's name, or its id.")],
+    keys: Annotated[Path | None, KEYS] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> int:
+    """End a key, for good."""
+    from .keys import revoke
+
+    return revoke(keys, name, as_json=as_json)
+
+
+@command(keys.command("rotate"))
+def rotate_key(
+    name: Annotated[str, typer.Argument(help="The key's name.")],
+    grace: Annotated[
+        str, typer.Option("--grace", metavar="TIME", help="How long the old key is still good, such as 7d or 12h.")
+    ] = "0m",
+    keys: Annotated[Path | None, KEYS] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> int:
+    """Make a new key in the place of an old one."""
+    from .keys import rotate
+
+    return rotate(keys, name, grace=grace, as_json=as_json)
+
+
+app.add_typer(keys, name="keys")
 
 
 @command(app.command())

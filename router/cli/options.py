@@ -34,6 +34,11 @@ LEDGER = typer.Option(
     help="The file in which requests are written down, or none. Without it: EASEL_LEDGER's, else "
     "~/.local/share/easel/easel.db where the extra `ledger` is installed; for simulated requests none.",
 )
+KEYS = typer.Option(
+    "--keys",
+    metavar="PATH",
+    help="The file of the gateway's keys. Without it: EASEL_KEYS's, else ~/.local/share/easel/keys.json.",
+)
 JSON = typer.Option("--json", help="Print one JSON object.")
 FAULT = typer.Option(
     "--fault",

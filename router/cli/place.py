@@ -1,4 +1,4 @@
-"""Where requests are written down when the terminal is the caller: who pays wants a record."""
+"""Where the terminal keeps things: the ledger, because who pays wants a record, and the gateway's keys."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ def ledger_path(asked: str | None, *, simulated: bool = False) -> Path | None:
     except OSError as error:
         raise wrong("ledger", f"{path.parent} cannot be made ({error.strerror}); name a file, or none") from error
     return path
+
+
+def keys_path(asked: Path | None) -> Path:
+    """The file of the gateway's keys: as asked, else EASEL_KEYS's, else the user's own."""
+    named = environment().get("EASEL_KEYS", "").strip()
+    return asked or (Path(named) if named else _data_home() / "easel" / "keys.json")
 
 
 def ledger_at(path: Path | None) -> Ledger:

@@ -80,10 +80,11 @@ class Load:
 
 @dataclass(slots=True)
 class Place:
-    """The part of one request in the load. `leave` it."""
+    """The part of one request in the load. `leave` it; leaving twice is leaving once."""
 
     load: Load
     held: int = 0
+    left: bool = False
 
     def expect(self, count: int) -> None:
         """Before so many bytes are read. Raises Busy."""
@@ -98,9 +99,11 @@ class Place:
         self.hold(-count)
 
     def leave(self) -> None:
+        if self.left:
+            return
         self.load.bytes -= self.held
         self.load.requests -= 1
-        self.held = 0
+        self.held, self.left = 0, True
 
 
 async def read(receive: Receive, declared: bytes | None, place: Place) -> bytes:
@@ -112,14 +115,10 @@ async def read(receive: Receive, declared: bytes | None, place: Place) -> bytes:
         if len(declared) > 18 or int(declared) > limit:
             raise _too_large(limit)
         place.expect(int(declared))
-    first = await _first(receive, place)
-    if not first.get("more_body"):
-        return _counted(first, place, limit)
-    pieces = [_counted(first, place, limit)]
-    size = len(pieces[0])
+    pieces: list[bytes] = []
+    size, more = 0, True
     try:
         async with asyncio.timeout(place.load.limits.read_seconds):
-            more = True
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -132,30 +131,11 @@ async def read(receive: Receive, declared: bytes | None, place: Place) -> bytes:
                 place.hold(len(piece))
                 pieces.append(piece)
                 more = message.get("more_body", False)
+        return b"".join(pieces)
     except TimeoutError:
         raise _too_slow(place) from None
-    return b"".join(pieces)
-
-
-async def _first(receive: Receive, place: Place) -> MutableMapping[str, Any]:
-    """Most bodies come with their head, in one piece: those need no timer."""
-    try:
-        async with asyncio.timeout(place.load.limits.read_seconds):
-            message = await receive()
-    except TimeoutError:
-        raise _too_slow(place) from None
-    if message["type"] == "http.disconnect":
-        raise Left
-    return message
-
-
-def _counted(message: Mapping[str, Any], place: Place, limit: int) -> bytes:
-    piece = cast("bytes", message.get("body", b""))
-    if len(piece) > limit:
-        raise _too_large(limit)
-    place.expect(len(piece))
-    place.hold(len(piece))
-    return piece
+    finally:
+        pieces.clear()  # an error that is raised here would keep them alive
 
 
 def _too_large(limit: int) -> Refused:

@@ -113,6 +113,8 @@ async def serve(
         visit.error = Left()
     except Exception as error:  # noqa: BLE001 (whatever it is, the client gets an envelope, and what watches gets the error)
         visit.error = error
+        if place is not None:
+            place.leave()  # what a client is still sending is let pass, and not kept
         await _fail(visit, error)
     finally:
         if place is not None:

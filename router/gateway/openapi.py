@@ -41,14 +41,15 @@ def describe(app: Any) -> None:
     usual = app.openapi
 
     def whole() -> Json:
-        if app.openapi_schema is None:
-            document: Json = usual()
+        made = app.openapi_schema is not None
+        document: Json = usual()
+        if not made:
             schemas = document["components"]["schemas"]
             document["paths"] = {**_paths(schemas), **document["paths"]}
             bearer = {"type": "http", "scheme": "bearer", "description": "A key made by `easel keys create`."}
             document["components"]["securitySchemes"] = {"key": bearer}
             document["security"] = [{"key": []}]
-        return dict(app.openapi_schema)
+        return document
 
     app.openapi = whole
 

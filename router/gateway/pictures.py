@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 FILES = frozenset(("image", "mask", "markup", "reference", "references"))
 MAX_ADDRESS_CHARACTERS = 70_000_000
 """Of a data URL: as long as a picture may be, a third longer in base64."""
-PIXEL_CHECK_BYTES = 100_000
-"""Pictures up to this, all together, are decoded on the event loop."""
+AT_ONCE_PIXELS = 100_000
+"""Pictures up to this, all together, are decoded on the event loop; more of them, and long data URLs, are not."""
+AT_ONCE_CHARACTERS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Gathering:
             return source
         try:
             if source.startswith(images.DATA_URL_PREFIX):
-                return images.from_data_url(source)
+                return await self._from_data_url(source)
             async with asyncio.timeout(self.gateway.limits.fetch_seconds):
                 data = await self.router.fetch(source)
         except (images.NotAPicture, PictureLost) as error:
@@ -85,12 +86,16 @@ class Gathering:
         self.place.hold(len(data))
         return data
 
+    async def _from_data_url(self, url: str) -> bytes:
+        if len(url) <= AT_ONCE_CHARACTERS:
+            return images.from_data_url(url)
+        return await asyncio.get_running_loop().run_in_executor(self.gateway.pool, images.from_data_url, url)
+
     async def checked(self, given: list[tuple[str, bytes]]) -> list[InputImage]:
         """Every picture, decoded once to see that it is whole; each with the name that the caller knows it by."""
-        if sum(len(data) for _, data in given) <= PIXEL_CHECK_BYTES:
-            return _checked(given, self.gateway.limits.pixels)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.gateway.pool, _checked, given, self.gateway.limits.pixels)
+        if _pixels(given, self.gateway.limits.pixels) <= AT_ONCE_PIXELS:
+            return _decoded(given)
+        return await asyncio.get_running_loop().run_in_executor(self.gateway.pool, _decoded, given)
 
 
 def _files(files: Iterable[File]) -> Iterable[tuple[str, str, bytes]]:
@@ -135,13 +140,12 @@ def _reference(name: str, given: object) -> str:
     for key in members:
         if key not in {"image_url", "file_id"}:
             raise Refused(f"Unknown parameter: '{name}.{key[:60]}'.", field=name, code="unknown_parameter")
-    return text({"image_url": members.get("image_url") or ""}, "image_url", most=MAX_ADDRESS_CHARACTERS) or _no(name)
+    wire = f"{name}.image_url"
+    return text({wire: members.get("image_url")}, wire, most=MAX_ADDRESS_CHARACTERS) or _missing(wire)
 
 
-def _no(name: str) -> str:
-    raise Refused(
-        f"Missing required parameter: '{name}.image_url'.", field=f"{name}.image_url", code="missing_required_parameter"
-    )
+def _missing(name: str) -> str:
+    raise Refused(f"Missing required parameter: '{name}'.", field=name, code="missing_required_parameter")
 
 
 def _only(name: str, given: list[InputImage] | None) -> InputImage | None:
@@ -153,20 +157,24 @@ def _only(name: str, given: list[InputImage] | None) -> InputImage | None:
     return given[0]
 
 
-def _checked(given: list[tuple[str, bytes]], most_pixels: int) -> list[InputImage]:
-    """What each picture's head says comes first: nothing is decoded for a request that is too large as a whole."""
+def _pixels(given: list[tuple[str, bytes]], most: int) -> int:
+    """How many all have together, by what their heads say: nothing is decoded of what is too much as a whole."""
     pixels = 0
     for name, data in given:
         try:
             pixels += images.probe(data).size.pixels if data else 0
         except images.NotAPicture as error:
             raise Refused(f"{name} is {error}", field=name, code="invalid_image") from error
-        if pixels > most_pixels:
+        if pixels > most:
             raise Refused(
-                f"with {name} the pictures have {pixels:,} pixels together; at most {most_pixels:,} are taken",
+                f"with {name} the pictures have {pixels:,} pixels together; at most {most:,} are taken",
                 field=name,
                 code="image_too_large",
             )
+    return pixels
+
+
+def _decoded(given: list[tuple[str, bytes]]) -> list[InputImage]:
     try:
         return [images.input_image(data, field=name, name="it") for name, data in given]
     except RequestError as error:

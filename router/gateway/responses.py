@@ -162,7 +162,6 @@ class Turn:
             "model": self.asked.model or self.asked.options.get("model") or "auto",
             "output": output,
             "parallel_tool_calls": body.get("parallel_tool_calls", True),
-            "store": self.asked.store,
             "tool_choice": body.get("tool_choice", "auto"),
             "tools": [_without_mask(self.asked)],
             "usage": None,

@@ -40,6 +40,7 @@ from ..telemetry import FactsObserver, Metrics, Observer, Several, exported_span
 from . import access
 from .access import Access, is_loopback
 from .app import Application, Gateway, create
+from .body import Receive, Scope, Send
 from .keys import Keys
 from .log import Log, open_log, take_over
 from .reload import Reloads
@@ -231,6 +232,7 @@ class _Process:
     clock: Clock
     number: int
     """0 for the first worker, or the only one."""
+    admin: Application | None = None
     tasks: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
 
     @property
@@ -302,12 +304,10 @@ class _Process:
         if port is None:
             yield None
             return
-        from .control import admin
-
         own_port = port + self.number if port else 0
         with _listening(self.options.admin_host, own_port) as listener:
             listens = asyncio.Event()
-            server = _Server(admin(self.gateway, self.keys), drain_seconds=1, started=listens.set, lifespan=False)
+            server = _Server(self._admin_routes, drain_seconds=1, started=listens.set, lifespan=False)
             serving = asyncio.ensure_future(server.serve(sockets=[listener]))
             await listens.wait()
             try:
@@ -315,6 +315,14 @@ class _Process:
             finally:
                 server.should_exit = True
                 await serving
+
+    async def _admin_routes(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Made when they are first asked for: they bring a web framework."""
+        if self.admin is None:
+            from . import control
+
+            self.admin = control.admin(self.gateway, self.keys)
+        await self.admin(scope, receive, send)
 
     async def _save_uses(self, keys: Keys) -> None:
         while True:

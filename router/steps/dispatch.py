@@ -195,7 +195,13 @@ class _Tour:
         tried = [await self._call(each) for each in calls[:ahead]]
         if any(not isinstance(each, _Returned) for each in tried):
             return tried
-        return tried + await asyncio.gather(*(self._call(each) for each in calls[ahead:]))
+        # All are awaited whatever happens: a call that nobody waits for would be paid for and never written down.
+        rest = await asyncio.gather(*(self._call(each) for each in calls[ahead:]), return_exceptions=True)
+        for each in rest:
+            if isinstance(each, BaseException) and not isinstance(each, ProviderError | LedgerFailed):
+                raise each
+            tried.append(each)
+        return tried
 
     def _delivery(
         self,

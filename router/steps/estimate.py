@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from datetime import date
-from functools import cache
+from itertools import count
 
 from ...providers.base.capabilities import Model
 from ...providers.base.errors import Dropped
 from ...providers.base.request import ImageRequest, Policy
 from ...providers.base.response import Estimate
 from .. import contract, pricing
-from ..contract import Fitted, Policies, Unmet
+from ..contract import Changes, Fitted, Policies, Unmet
 from ..deployments import Deployment
+from ..memo import MOST_KEPT, Memo
 from ..offers import Offer
+from ..orders import shape
 from ..settings import PolicySection
 
 RuleFields = Mapping[str, Policy]
@@ -22,26 +24,71 @@ Estimator = Callable[[Deployment, RuleFields], Offer | Dropped]
 """Asked for one deployment under one rule's policies, it answers at once."""
 
 
+_CHANGES = Memo[Changes]()
+_NUMBERS: dict[Hashable, int] = {}
+_NEXT = count()
+OF_ONE_REQUEST = ("text", "style", "negative_prompt", "seed", "user")
+"""Fields whose own words stand in what is changed, so that no other request shares it."""
+
+
 def estimate(request: ImageRequest, *, policy: PolicySection, today: date, keys: bool = True) -> Estimator:
     """Offers for `request`, each worked out when it is asked for. `keys`: a deployment without its key cannot serve."""
-
-    @cache
-    def policies_of(rule_fields: frozenset[tuple[str, Policy]]) -> Policies:
-        return Policies.of(policy.fields, dict(rule_fields), request.policy)
+    fitting = _Fitting(request, policy, today)
 
     def offer(deployment: Deployment, rule_fields: RuleFields) -> Offer | Dropped:
         model = deployment.model
-        policies = policies_of(frozenset(rule_fields.items()))
+        policies, number = fitting.policies(frozenset(rule_fields.items()))
         unmet = _unusable(request, deployment, keys=keys) or contract.check(request, model, policies, today)
         if unmet is not None:
             return unmet.dropped(deployment)
-        days = policy.warn_days_before_shutdown
-        fitted = contract.fit(request, deployment, policies, today, warn_days=days)
+        fitted = fitting.fit(model, policies, number)
         found = price(fitted, model)
         unmet = _too_dear(request, model, found)
         return unmet.dropped(deployment) if unmet is not None else Offer(deployment, fitted, found)
 
     return offer
+
+
+class _Fitting:
+    """Fits one request to many models. What requests of its shape share is worked out once for all of them."""
+
+    def __init__(self, request: ImageRequest, policy: PolicySection, today: date) -> None:
+        self._request = request
+        self._policy = policy
+        self._today = today
+        own = any(getattr(request, name) for name in OF_ONE_REQUEST)
+        self._shape = None if own else shape(request)
+        self._under: dict[frozenset[tuple[str, Policy]], tuple[Policies, int | None]] = {}
+        self._changed: dict[tuple[tuple[str, object], ...], ImageRequest] = {}
+
+    def policies(self, rule_fields: frozenset[tuple[str, Policy]]) -> tuple[Policies, int | None]:
+        """What a rule allows, and the number of this shape under it; None for a request that shares with no other."""
+        found = self._under.get(rule_fields)
+        if found is None:
+            policies = Policies.of(self._policy.fields, dict(rule_fields), self._request.policy)
+            days = self._policy.warn_days_before_shutdown
+            number = None if self._shape is None else _number((self._shape, policies.key, self._today, days))
+            found = self._under[rule_fields] = policies, number
+        return found
+
+    def fit(self, model: Model, policies: Policies, number: int | None) -> Fitted:
+        days = self._policy.warn_days_before_shutdown
+
+        def make() -> Changes:
+            return contract.changes(self._request, model, policies, self._today, warn_days=days)
+
+        found = make() if number is None else _CHANGES.of(model, number, make)
+        request = self._changed.get(found.fields)
+        if request is None:
+            request = self._changed[found.fields] = contract.changed(self._request, found)
+        return found.fitted(request)
+
+
+def _number(shape: Hashable) -> int:
+    """A number for a shape, so that it is hashed once and not for every model."""
+    if len(_NUMBERS) >= MOST_KEPT:
+        _NUMBERS.clear()
+    return _NUMBERS.setdefault(shape, next(_NEXT))
 
 
 def price(fitted: Fitted, model: Model) -> Estimate:

@@ -25,6 +25,7 @@ async def open_request(
 ) -> RequestRow:
     """The row of a request about to be sent. Raises AlreadySent when its id was used and might be paid for twice.
 
+    `deadline_seconds`: how long a request that is under way may take; after that its process has died.
     A request of this id that failed without being billed may be sent again, and so may one that was refused without
     word of a bill; its attempts stay, and count on.
     """

@@ -2,10 +2,16 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Any
+
+from openai.types.shared import ErrorObject
+
+from .conftest import Served
+from .strict import strictly
 
 BOUNDARY = b"----easel"
 FORM = b"multipart/form-data; boundary=" + BOUNDARY
@@ -24,12 +30,17 @@ class Answer:
     @property
     def error(self) -> dict[str, Any]:
         """The envelope's content, which has exactly OpenAI's members."""
-        error = self.json["error"]
         assert set(self.json) == {"error"}
-        assert set(error) - {"moderation_details"} == {"message", "type", "param", "code"}
-        assert isinstance(error["message"], str)
-        assert isinstance(error["type"], str)
-        return error
+        strictly(ErrorObject, self.json["error"])
+        return self.json["error"]
+
+
+def settled(gateway: Served, *, seconds: float = 5) -> None:
+    """Returns once nothing is under way: a client has its answer a moment before the gateway has let go of it."""
+    until = time.monotonic() + seconds
+    while gateway.app.load.requests and time.monotonic() < until:
+        time.sleep(0.005)
+    assert gateway.app.load.requests == 0
 
 
 def read(connection: socket.socket) -> Answer:

@@ -14,7 +14,7 @@ from easel.router.gateway.body import Limits
 
 from .conftest import Opening, Served, open_gateway
 from .drawings import bomb, drawing
-from .raw import FORM, edit, form, generate, head, part, post, read
+from .raw import FORM, edit, form, generate, head, part, post, read, settled
 
 PICTURE = drawing((64, 64))
 PROMPT = part(b'name="prompt"', b"add a kite")
@@ -35,6 +35,7 @@ def _next_is_served(door: Served) -> Generator[None]:
     door.simulator.received.clear()
     yield
     assert not door.sent(), "it was sent to a vendor"
+    settled(door)
     assert (door.app.load.requests, door.app.load.bytes) == (0, 0)
     answer = generate(door.port, model="openai/gpt-image-2", prompt="a red kite", quality="low")
     assert answer.status == 200

@@ -266,7 +266,10 @@ def test_an_edit_streams(client: OpenAI) -> None:
 
 
 def test_a_variation_is_an_edit_where_no_model_makes_any(client: OpenAI, gateway: Served) -> None:
-    raw = client.images.with_raw_response.create_variation(image=drawing(), n=1, size="1024x1024")
+    with pytest.warns(DeprecationWarning):
+        raw = client.images.with_raw_response.create_variation(  # pyright: ignore[reportDeprecated] (old clients call it)
+            image=drawing(), n=1, size="1024x1024"
+        )
     answer = strictly(ImagesResponse, json.loads(raw.content))
     assert answer.data is not None
     assert (answer.data[0].url or "").startswith("data:image/png;base64,")

@@ -1,7 +1,7 @@
 """POST /v1/responses in direct mode, driven by the real OpenAI client over a socket."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -11,13 +11,13 @@ import pytest
 from openai.types.responses import Response, ResponseStreamEvent
 from openai.types.responses.response_output_item import ImageGenerationCall
 from PIL import Image
-from pydantic import TypeAdapter
 
 from easel.providers.base.clock import DateClock
 from easel.providers.base.content import Content
 from easel.router.gateway.turns import Turns
 
 from .conftest import TODAY, Opening, Served, open_gateway
+from .strict import strictly
 
 
 def tool(**options: object) -> Any:
@@ -47,9 +47,9 @@ def data_url(side: int = 256, *, hole: bool = False) -> str:
     return f"data:image/png;base64,{b64encode(file.getvalue()).decode()}"
 
 
-def call(response: Response) -> ImageGenerationCall:
-    """The one item, in full accordance with its type; the client itself is lenient."""
-    TypeAdapter(Response).validate_python(response.to_dict(mode="python", warnings=False), strict=False)
+def call(response: Response, *, beside: Collection[str] = ()) -> ImageGenerationCall:
+    """The one item, of an answer that is what its type says; the client itself is lenient."""
+    strictly(Response, response.to_dict(mode="python", warnings=False), beside=beside)
     (item,) = response.output
     assert isinstance(item, ImageGenerationCall)
     return item
@@ -95,6 +95,7 @@ def test_the_answer_says_how_it_came_about(client: openai.OpenAI) -> None:
         model="gpt-5", input=PROMPT, tools=[TOOL], extra_body={"easel": {"include": True}}
     )
     assert raw.headers["x-easel-deployment"] == "openai/gpt-image-2"
+    assert call(raw.parse(), beside={"easel"}).result
     extra = raw.parse().model_extra or {}
     assert extra["easel"]["route"]["deployment"] == "openai/gpt-image-2"
 
@@ -175,7 +176,9 @@ def test_pictures_and_a_mask_of_the_users(client: openai.OpenAI, gateway: Served
     assert body.count(b'name="image[]"') == 2
     assert body.count(b'name="mask"') == 1
     assert b64decode(data_url(hole=True).partition(",")[2]) in body
-    assert "input_image_mask" not in response.model_dump()["tools"][0]  # megabytes that the caller has
+    assert (
+        "input_image_mask" not in response.model_dump(exclude_unset=True)["tools"][0]
+    )  # megabytes that the caller has
 
 
 def test_what_is_not_stored_is_not_found(client: openai.OpenAI) -> None:
@@ -232,8 +235,8 @@ def test_a_stream(client: openai.OpenAI, previews: int) -> None:
     found = events(client, tool={"partial_images": previews})
     assert kinds(found) == [*BEGIN, *["call.partial_image"] * previews, *END]
     assert [each.sequence_number for each in found] == list(range(len(found)))
-    for each in found:  # the client is lenient: this is not
-        TypeAdapter(type(each)).validate_python(each.to_dict(mode="python", warnings=False))
+    for each in found:
+        strictly(type(each), each.to_dict(mode="python", warnings=False))
     done, completed = found[-2:]
     assert done.type == "response.output_item.done"
     assert completed.type == "response.completed"

@@ -153,6 +153,23 @@ routes:
     assert [each.line for each in caught.value.problems] == [5, 7, 8]
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("{by: [speed]}", "prefer.by.0 is 'speed'; it must be 'price' or 'latency'"),
+        ("{weights: {openai/gpt-image-2: many}}", "must be a whole number, not 'many'"),
+        ("{by: [price], amon: {}}", "unknown key 'amon'; did you mean 'among'?"),
+        ("openai/gpt-image-2", "prefer must be a list, not 'openai/gpt-image-2'"),
+    ],
+)
+def test_a_mistake_in_one_kind_of_preference_is_told_once(tmp_path: Path, given: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        started(tmp_path, prefer(given))
+    (problem,) = caught.value.problems
+    assert says in problem.message
+    assert problem.line == 4
+
+
 def test_two_files_of_a_folder_give_a_section_once(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(f"version: 1\n{GOOD}")
     (tmp_path / "b.yaml").write_text(f"version: 1\n{GOOD}")

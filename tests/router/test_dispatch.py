@@ -356,6 +356,26 @@ async def test_pictures_are_kept_when_a_sibling_could_not_be_written_down(world:
         assert at.sent() == {"bfl": 2}
 
 
+class Breaks(MemoryLedger):
+    """A ledger with a fault of its own, at the second attempt."""
+
+    @override
+    async def open_attempt(self, row: AttemptRow) -> None:
+        if row.number == 2:
+            raise RuntimeError("a fault in the ledger")
+        await super().open_attempt(row)
+
+
+async def test_an_unforeseen_fault_leaves_no_call_behind(world: Opening) -> None:
+    """What was sent beside it is waited for and written down."""
+    async with world(config=ONE.format(BFL), ledger=Breaks()) as at:
+        with pytest.raises(RuntimeError, match="a fault in the ledger"):
+            await at.router.generate("a red kite", model="one", n=3, request_id="one")
+        assert [each.outcome for each in await at.attempts("one")] == ["done", "done"]
+        row = await at.request("one")
+        assert (row.outcome, row.cost_usd, row.at_risk_usd) == ("failed", Decimal("0.06"), 0)
+
+
 async def test_what_cannot_be_written_down_is_not_sent(world: Opening) -> None:
     async with world(ledger=FailsOnce(1)) as at:
         with pytest.raises(LedgerFailed):

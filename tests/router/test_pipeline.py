@@ -228,6 +228,24 @@ async def test_what_a_process_left_behind_before_it_sent_anything_may_be_sent(wo
         assert (await at.router.generate("a red kite", model="pair", request_id="one")).images
 
 
+async def test_a_hurried_caller_does_not_overtake_one_that_has_time(world: Opening) -> None:
+    """The first one may be waiting to try again: it has sent nothing that could be billed, and is not dead."""
+    async with world() as at:
+        row = RequestRow(
+            id="one",
+            created_at=at.clock.now() - timedelta(seconds=60),
+            operation="generate",
+            model="pair",
+            n=1,
+            prompt_characters=3,
+            prompt_sha256="0" * 64,
+        )
+        await at.router.ledger.open_request(row)
+        with pytest.raises(AlreadySent, match="is under way"):
+            await at.router.generate("a red kite", model="pair", request_id="one", deadline_seconds=5)
+        assert not at.sent()
+
+
 @pytest.mark.parametrize("kind", ["memory", "file"])
 async def test_of_many_at_once_with_one_id_one_is_sent(world: Opening, tmp_path: Path, kind: str) -> None:
     place = tmp_path / "easel.db" if kind == "file" else None
@@ -559,6 +577,20 @@ async def test_previews_come_while_it_paints(world: Opening) -> None:
         answer = await at.router.run(given, on_partial=lambda partial: seen.append(partial.index))
         assert seen == [0, 1]
         assert len(answer.images) == 1
+
+
+async def test_a_caller_that_fails_at_a_preview_gets_its_own_error(world: Opening) -> None:
+    def fail(partial: PartialImage) -> None:
+        raise ValueError(f"no room for preview {partial.index}")
+
+    async with world() as at:
+        given = {"prompt": "a red kite", "model": "pair", "stream": True, "partial_images": 1, "request_id": "one"}
+        with pytest.raises(ValueError, match="no room for preview 0"):
+            await at.router.run(given, on_partial=fail)
+        row, (attempt,) = await at.request("one"), await at.attempts("one")
+        assert (row.outcome, attempt.outcome) == ("failed", "unknown")
+        assert row.at_risk_usd == attempt.estimate_worst_usd
+        assert at.sent() == {"openai": 1}
 
 
 async def test_a_picture_comes_in_the_format_asked_for(world: Opening) -> None:
