@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -157,15 +158,15 @@ def _patience(request: http.Request) -> float | None:
 
 class _WaitingTransport(http.BaseTransport):
     def __init__(self, router: Router) -> None:
-        self._router = router
-        self._application = app.create(lambda: router)
+        self._gateway = app.create(lambda: router)
         self._loop = _LoopThread()
+        weakref.finalize(self, self._loop.stop)  # for who forgets to close it
 
     @override
     def handle_request(self, request: http.Request) -> http.Response:
         parts = SimpleQueue[Part]()
         exchange = _Exchange(request, list(cast("http.SyncByteStream", request.stream)), parts.put)
-        self._loop.start(exchange.run(self._application))
+        self._loop.start(exchange.run(self._gateway))
         body = _WaitingBody(request, parts, lambda: self._loop.call(exchange.left.set))
         try:
             head = _head(body.next(), request)
@@ -176,7 +177,7 @@ class _WaitingTransport(http.BaseTransport):
 
     @override
     def close(self) -> None:
-        self._loop.close(self._router.close())
+        self._loop.close(self._gateway.close())
 
 
 class _WaitingBody(http.SyncByteStream):
@@ -203,13 +204,19 @@ class _WaitingBody(http.SyncByteStream):
 
 
 class _LoopThread:
-    """An event loop in a thread of its own, which ends with the process if nobody closes it before."""
+    """An event loop in a thread of its own, which ends with the process if nothing ends it before."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="easel-openai-client", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="easel-openai-client", daemon=True)
         self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         def begin() -> None:
@@ -223,6 +230,9 @@ class _LoopThread:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function)
 
+    def stop(self) -> None:
+        self.call(self._loop.stop)
+
     def close(self, last: Coroutine[Any, Any, None]) -> None:
         """What is under way is cancelled, then `last` is done."""
 
@@ -234,9 +244,8 @@ class _LoopThread:
             last.close()
             return
         asyncio.run_coroutine_threadsafe(end(), self._loop).result(CLOSING_SECONDS)
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.stop()
         self._thread.join(CLOSING_SECONDS)
-        self._loop.close()
 
 
 async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
@@ -251,8 +260,7 @@ async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
 
 class _Transport(http.AsyncBaseTransport):
     def __init__(self, router: Router, *, owned: bool) -> None:
-        self._router = router
-        self._application = app.create(lambda: router)
+        self._gateway = app.create(lambda: router)
         self._owned = owned
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -261,7 +269,7 @@ class _Transport(http.AsyncBaseTransport):
         parts = asyncio.Queue[Part]()
         given = [piece async for piece in cast("http.AsyncByteStream", request.stream)]
         exchange = _Exchange(request, given, parts.put_nowait)
-        task = asyncio.create_task(exchange.run(self._application))
+        task = asyncio.create_task(exchange.run(self._gateway))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         body = _Body(request, parts, exchange.left.set)
@@ -276,7 +284,7 @@ class _Transport(http.AsyncBaseTransport):
     async def aclose(self) -> None:
         await _cancelled(self._tasks)
         if self._owned:
-            await self._router.close()
+            await self._gateway.close()
 
 
 class _Body(http.AsyncByteStream):

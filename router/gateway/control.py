@@ -311,16 +311,18 @@ async def _fields(request: Request, place: Place) -> dict[str, object]:
 
 @lru_cache(maxsize=1)
 def _entries(router: Router) -> dict[str, Json]:
-    """Every name that `model` may have: aliases, routes, deployments, models. A name that two have is the first's.
+    """Every name that `model` may have: routes, deployments, aliases, models. Of a name that two have, the first counts.
 
-    That is the order in which the router looks. Of the configuration in force, and worked out once for it.
+    Worked out once for the configuration in force.
     """
     deployments = router.deployments
     found: dict[str, Json] = {}
-    for entry in (*_route_entries(router), *_deployment_entries(deployments), *_model_entries(deployments)):
+    for entry in (*_route_entries(router), *_deployment_entries(deployments)):
         found.setdefault(str(entry["id"]), entry)
     for alias, target in order.ALIASES.items():
         found.setdefault(alias, {**found[target], "id": alias, "kind": "alias", "replacement": target})
+    for entry in _model_entries(deployments):
+        found.setdefault(str(entry["id"]), entry)
     return found
 
 

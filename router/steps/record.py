@@ -13,7 +13,7 @@ from ...providers.base.errors import AlreadySent, EaselError, LedgerFailed, Mode
 from ...providers.base.request import ImageRequest
 from ...providers.base.response import Decision, ImageResponse
 from ..delivery import NOT_SENT
-from ..ledger import DONE, UNDER_WAY, UNKNOWN, Ledger, RequestRow
+from ..ledger import DONE, UNDER_WAY, Ledger, RequestRow
 
 FAILED = "failed"
 REFUSED = "refused"
@@ -37,7 +37,7 @@ async def open_request(
     described = tuple(f"{each.deployment}: {each.outcome}" for each in attempts)
     if known.outcome == DONE:
         raise AlreadySent(row.id, described, "was answered, and its pictures are not kept here")
-    if any(each.outcome == UNKNOWN or (each.billed is None and each.outcome != REFUSED) for each in attempts):
+    if any(each.billed is None and each.outcome != REFUSED for each in attempts):
         raise AlreadySent(row.id, described)
     if any(each.billed for each in attempts):
         raise AlreadySent(row.id, described, "was paid for, and its pictures are not kept here")

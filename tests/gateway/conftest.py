@@ -95,6 +95,19 @@ def no_retries(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def _open_door() -> Generator[Served]:
+    with open_gateway(limits=Limits(read_seconds=0.5)) as served:
+        yield served
+
+
+@pytest.fixture
+def door(_open_door: Served) -> Served:
+    """One gateway for all tests of a module, in front of twins that nobody makes fail."""
+    _open_door.simulator.received.clear()
+    return _open_door
+
+
 @pytest.fixture
 def gateway(no_retries: Path) -> Generator[Served]:
     """A gateway in front of twins without faults; `gateway.simulator.faults` can be set while it runs."""

@@ -3,14 +3,13 @@
 import json
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Any
 
 from openai.types.shared import ErrorObject
 
-from .conftest import Served
 from .strict import strictly
 
 BOUNDARY = b"----easel"
@@ -35,12 +34,12 @@ class Answer:
         return self.json["error"]
 
 
-def settled(gateway: Served, *, seconds: float = 5) -> None:
-    """Returns once nothing is under way: a client has its answer a moment before the gateway has let go of it."""
-    until = time.monotonic() + seconds
-    while gateway.app.load.requests and time.monotonic() < until:
+def until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
+    """Returns once it holds: a client has its answer a moment before the gateway, another thread, is done with it."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
         time.sleep(0.005)
-    assert gateway.app.load.requests == 0
 
 
 def read(connection: socket.socket) -> Answer:

@@ -1,6 +1,7 @@
 """`Router.openai_client()`: the real OpenAI client, of both majors, with the gateway behind it and no port."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -110,6 +111,28 @@ def test_closing_ends_the_thread_and_what_is_under_way() -> None:
                 waiting.result()
     client.close()
     assert "easel-openai-client" not in {each.name for each in threading.enumerate()}
+
+
+def test_a_client_that_is_forgotten_leaves_no_thread(simulator: Simulator) -> None:
+    client = router(simulator).openai_client()
+    assert client.images.generate(model="auto", prompt=PROMPT).data
+    (thread,) = [each for each in threading.enumerate() if each.name == "easel-openai-client"]
+    del client
+    gc.collect()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_events_come_while_the_vendor_paints() -> None:
+    with running(today=TODAY, faults=["openai=hang"]) as simulator:
+        ledger = MemoryLedger()
+        with router(simulator, ledger=ledger).openai_client() as client:
+            tool: Any = {"type": "image_generation", "model": "openai/gpt-image-2"}
+            stream = client.responses.create(model="gpt-5.6", input=PROMPT, tools=[tool], stream=True)
+            assert next(iter(stream)).type == "response.created"
+            until_asked(simulator)
+            stream.close()
+        assert [each.outcome for each in asyncio.run(ledger.requests())] == ["cancelled"]
 
 
 def test_a_clients_own_timeout_holds() -> None:

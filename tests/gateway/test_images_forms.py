@@ -1,5 +1,7 @@
 """Forms: whatever is put into one comes out again, and what is none is refused."""
 
+from contextlib import suppress
+
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
@@ -30,10 +32,8 @@ def test_files_come_out_as_they_went_in(contents: list[bytes]) -> None:
     body=some.lists(NEARLY | some.binary(max_size=20) | some.just(part(b'name="a"', b"")), max_size=12).map(b"".join)
 )
 def test_anything_else_is_read_or_refused(body: bytes) -> None:
-    try:
+    with suppress(Refused):  # and nothing but that
         parse_form(body, PARAMETERS, LIMITS, files=FILES)
-    except Refused as refused:
-        assert refused.status == 400
 
 
 def test_objects_and_lists() -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from easel.router.gateway.images import Served as Told
 from easel.router.gateway.keys import Keys
 
 from .conftest import Opening, Served
-from .raw import generate, head, read, settled
+from .raw import generate, head, read, until
 
 GENERATIONS = "/v1/images/generations"
 GPT = "openai/gpt-image-2"
@@ -28,10 +27,8 @@ def test_a_client_that_leaves_ends_the_call_to_the_vendor(gateway: Served, strea
     body = json.dumps(fields).encode()
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
         client.sendall(head(GENERATIONS, len(body), b"application/json") + body)
-        until = time.monotonic() + 10
-        while not gateway.sent() and time.monotonic() < until:
-            time.sleep(0.005)
-    settled(gateway)
+        until(lambda: bool(gateway.sent()))
+    until(lambda: bool(told))
     (attempt,) = asyncio.run(gateway.app.router.ledger.attempts("left-1"))
     assert (attempt.outcome, attempt.billed, attempt.error) == ("unknown", None, "cancelled by the caller")
     row = asyncio.run(gateway.app.router.ledger.request("left-1"))
@@ -50,7 +47,7 @@ def test_what_watches_is_told_once_and_cannot_do_harm(gateway: Served) -> None:
     gateway.app.observers += [broken, told.append]
     answer = generate(gateway.port, model=GPT, prompt="a red kite", quality="low")
     generate(gateway.port, prompt="")
-    settled(gateway)
+    until(lambda: len(told) == 2)
     assert [each.status for each in told] == [200, 400]
     assert told[0].bytes_out == len(answer.body)
     assert told[0].request_id == answer.headers["x-request-id"]
@@ -65,8 +62,7 @@ def test_a_new_configuration_takes_over_while_the_old_one_finishes(opening: Open
         body = json.dumps({"prompt": "a red kite", "model": "house", "quality": "low"}).encode()
         with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
             client.sendall(head(GENERATIONS, len(body), b"application/json") + body)
-            while not gateway.sent():
-                time.sleep(0.005)
+            until(lambda: bool(gateway.sent()))
             config.write_text("version: 1\nroutes: [{name: house, prefer: [bfl/flux-2-pro]}]\n")
             asyncio.run(gateway.app.reload())
             gateway.simulator.latency_seconds = 0

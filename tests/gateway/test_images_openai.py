@@ -36,7 +36,14 @@ EVENTS = {
 
 
 @pytest.fixture
-def client(gateway: Served) -> Generator[OpenAI]:
+def client(door: Served) -> Generator[OpenAI]:
+    with OpenAI(base_url=door.base_url, api_key=door.key, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def faulty(gateway: Served) -> Generator[OpenAI]:
+    """For vendors that fail: what a gateway has learnt of them is of no other test's business."""
     with OpenAI(base_url=gateway.base_url, api_key=gateway.key, max_retries=0) as client:
         yield client
 
@@ -71,13 +78,13 @@ def test_a_picture_comes_with_everything_that_openai_says_of_one(client: OpenAI)
     assert answer.usage.total_tokens == answer.usage.input_tokens + answer.usage.output_tokens > 0
 
 
-def test_what_easel_knows_is_in_the_headers(client: OpenAI, gateway: Served) -> None:
+def test_what_easel_knows_is_in_the_headers(client: OpenAI, door: Served) -> None:
     raw = client.images.with_raw_response.generate(model="typography", prompt="a poster", quality="low")
     headers = raw.headers
     assert raw.request_id == headers["x-easel-request-id"]
     assert headers["x-easel-route"] == "typography"
     assert headers["x-easel-deployment"] == GPT
-    assert headers["x-easel-rules-hash"] == gateway.app.router.rules_hash
+    assert headers["x-easel-rules-hash"] == door.app.router.rules_hash
     assert float(headers["x-easel-estimate-usd"]) > 0
     assert float(headers["x-easel-cost-usd"]) > 0
     assert headers["x-easel-adaptations"] == "0"
@@ -163,14 +170,14 @@ def test_a_route_of_a_retired_models_name_is_its_home(opening: Opening, tmp_path
     assert raw.headers["x-easel-deployment"] == "bfl/flux-2-pro"
 
 
-def test_a_field_that_one_model_has_goes_to_no_other(client: OpenAI, gateway: Served) -> None:
+def test_a_field_that_one_model_has_goes_to_no_other(client: OpenAI, door: Served) -> None:
     flare = client.images.with_raw_response.generate(
         model="openai/gpt-image-2.6-flare", prompt="a red kite", complexity="low"
     )
-    assert json.loads(gateway.sent()[-1].body)["complexity"] == "low"
+    assert json.loads(door.sent()[-1].body)["complexity"] == "low"
     assert flare.headers["x-easel-adaptations"] == "1"
     other = client.images.with_raw_response.generate(model=GPT, prompt="a red kite", complexity="low")
-    assert "complexity" not in json.loads(gateway.sent()[-1].body)
+    assert "complexity" not in json.loads(door.sent()[-1].body)
     assert other.headers["x-easel-adaptations"] == "1"
     with pytest.raises(openai.BadRequestError) as refused:
         client.images.generate(
@@ -204,13 +211,13 @@ def test_a_stream_of_two_has_one_last_event_for_each(client: OpenAI) -> None:
     assert [bool(each.model_extra) for each in last] == [False, True]
 
 
-def test_a_stream_that_cannot_begin_is_an_ordinary_error(client: OpenAI, gateway: Served) -> None:
+def test_a_stream_that_cannot_begin_is_an_ordinary_error(faulty: OpenAI, gateway: Served) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
-        client.images.generate(model=GPT, prompt="a red kite", stream=True, n=1000)
+        faulty.images.generate(model=GPT, prompt="a red kite", stream=True, n=1000)
     assert refused.value.param == "n"
     gateway.simulator.faults.add("openai=moderation_prompt")
     with pytest.raises(openai.BadRequestError) as blocked:
-        client.images.generate(model=GPT, prompt="a red kite", stream=True)
+        faulty.images.generate(model=GPT, prompt="a red kite", stream=True)
     assert blocked.value.code == "moderation_blocked"
 
 
@@ -228,7 +235,7 @@ async def test_a_stream_is_kept_open_and_may_fail_late(opening: Opening, no_retr
 # Edits
 
 
-def test_an_edit_of_several_pictures_with_a_mask(client: OpenAI, gateway: Served) -> None:
+def test_an_edit_of_several_pictures_with_a_mask(client: OpenAI, door: Served) -> None:
     raw = client.images.with_raw_response.edit(
         model=GPT,
         prompt="put them on a table",
@@ -241,7 +248,7 @@ def test_an_edit_of_several_pictures_with_a_mask(client: OpenAI, gateway: Served
     answer = strictly(ImagesResponse, json.loads(raw.content))
     assert answer.data is not None
     assert len(answer.data) == 2
-    (sent,) = gateway.sent()
+    (sent,) = door.sent()
     assert sent.path == "/v1/images/edits"
     assert sent.body.count(b'name="image[]"') == 3
     assert sent.body.count(b'name="mask"') == 1
@@ -265,20 +272,20 @@ def test_an_edit_streams(client: OpenAI) -> None:
     assert [type(each) for each in events] == [ImageEditPartialImageEvent, ImageEditCompletedEvent]
 
 
-def test_a_variation_is_an_edit_where_no_model_makes_any(client: OpenAI, gateway: Served) -> None:
-    with pytest.warns(DeprecationWarning):
+def test_a_variation_is_an_edit_where_no_model_makes_any(client: OpenAI, door: Served) -> None:
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         raw = client.images.with_raw_response.create_variation(  # pyright: ignore[reportDeprecated] (old clients call it)
             image=drawing(), n=1, size="1024x1024"
         )
     answer = strictly(ImagesResponse, json.loads(raw.content))
     assert answer.data is not None
     assert (answer.data[0].url or "").startswith("data:image/png;base64,")
-    assert gateway.sent()[0].path == "/v1/images/edits"
+    assert door.sent()[0].path == "/v1/images/edits"
     assert int(raw.headers["x-easel-adaptations"]) >= 1
 
 
-async def test_the_async_client(gateway: Served) -> None:
-    async with AsyncOpenAI(base_url=gateway.base_url, api_key=gateway.key, max_retries=0) as client:
+async def test_the_async_client(door: Served) -> None:
+    async with AsyncOpenAI(base_url=door.base_url, api_key=door.key, max_retries=0) as client:
         answer = await client.images.generate(model=GPT, prompt="a red kite", quality="low")
         assert answer.data is not None
         assert opened(answer.data[0]).size == (1024, 1024)
@@ -306,11 +313,11 @@ async def test_the_async_client(gateway: Served) -> None:
     ],
 )
 def test_what_fails_upstream_raises_the_class_that_says_so(
-    client: OpenAI, gateway: Served, fault: str, kind: type[openai.APIStatusError], code: str, again: str | None
+    faulty: OpenAI, gateway: Served, fault: str, kind: type[openai.APIStatusError], code: str, again: str | None
 ) -> None:
     gateway.simulator.faults.add(f"openai={fault}")
     with pytest.raises(kind) as failed:
-        client.images.generate(model=GPT, prompt="the duchess of Alba", quality="low")
+        faulty.images.generate(model=GPT, prompt="the duchess of Alba", quality="low")
     error = failed.value
     assert (error.code, error.response.headers.get("x-should-retry")) == (code, again)
     assert error.request_id == error.response.headers["x-easel-request-id"]
@@ -318,18 +325,18 @@ def test_what_fails_upstream_raises_the_class_that_says_so(
     assert "sim-key" not in error.message
 
 
-def test_a_rate_limit_says_when_to_come_back(client: OpenAI, gateway: Served) -> None:
+def test_a_rate_limit_says_when_to_come_back(faulty: OpenAI, gateway: Served) -> None:
     gateway.simulator.faults.add("openai=rate_limit")
     with pytest.raises(openai.RateLimitError) as limited:
-        client.images.generate(model=GPT, prompt="a red kite")
+        faulty.images.generate(model=GPT, prompt="a red kite")
     assert int(limited.value.response.headers["retry-after"]) >= 1
     assert limited.value.type == "requests"
 
 
-def test_a_refusal_keeps_its_details(client: OpenAI, gateway: Served) -> None:
+def test_a_refusal_keeps_its_details(faulty: OpenAI, gateway: Served) -> None:
     gateway.simulator.faults.add("openai=moderation_prompt")
     with pytest.raises(openai.BadRequestError) as refused:
-        client.images.generate(model=GPT, prompt="a red kite")
+        faulty.images.generate(model=GPT, prompt="a red kite")
     assert isinstance(refused.value.body, dict)
     assert refused.value.body["moderation_details"]["moderation_stage"] == "input"
     assert refused.value.type == "image_generation_user_error"

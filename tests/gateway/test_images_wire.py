@@ -36,13 +36,13 @@ PROMPT = part(b'name="prompt"', b"add a kite")
         [part(b'name="image"; filename="a.png"', PICTURE), part(b'name="easel[text][0]"', b"OPEN")],
     ],
 )
-def test_a_form(gateway: Served, parts: list[bytes]) -> None:
-    answer = edit(gateway.port, MODEL, PROMPT, *parts)
+def test_a_form(door: Served, parts: list[bytes]) -> None:
+    answer = edit(door.port, MODEL, PROMPT, *parts)
     assert answer.status == 200, answer.body
-    assert PICTURE in gateway.sent()[0].body
+    assert PICTURE in door.sent()[0].body
 
 
-def test_a_form_with_a_quoted_boundary_words_before_it_and_space_behind(gateway: Served) -> None:
+def test_a_form_with_a_quoted_boundary_words_before_it_and_space_behind(door: Served) -> None:
     inside = part(b'name="image"; filename="a.png"', PICTURE + b"\r\n------easels are not the boundary")
     body = (
         b"before\r\n"
@@ -50,7 +50,7 @@ def test_a_form_with_a_quoted_boundary_words_before_it_and_space_behind(gateway:
         + b"after"
     )
     answer = post(
-        gateway.port,
+        door.port,
         "/v1/images/edits",
         body,
         content_type=b'Multipart/Form-Data; charset=utf-8; Boundary="----easel"',
@@ -58,25 +58,25 @@ def test_a_form_with_a_quoted_boundary_words_before_it_and_space_behind(gateway:
     assert answer.status == 200, answer.body
 
 
-def test_pictures_keep_their_order(gateway: Served) -> None:
+def test_pictures_keep_their_order(door: Served) -> None:
     named = [b"image", b"image[]", b"image[7]", b"image"]
     parts = [part(b'name="%b"; filename="a.png"' % name, drawing((64 + place, 64))) for place, name in enumerate(named)]
-    answer = edit(gateway.port, MODEL, PROMPT, *parts)
+    answer = edit(door.port, MODEL, PROMPT, *parts)
     assert answer.status == 200, answer.body
-    body = gateway.sent()[0].body
+    body = door.sent()[0].body
     places = [body.index(drawing((64 + place, 64))) for place in range(len(named))]
     assert places == sorted(places)
 
 
-def test_a_mask_given_twice_is_one_and_two_masks_are_none(gateway: Served) -> None:
+def test_a_mask_given_twice_is_one_and_two_masks_are_none(door: Served) -> None:
     image = part(b'name="image"; filename="a.png"', PICTURE)
     mask, other = (part(b'name="mask"; filename="m.png"', drawing(hole=True, colour=each)) for each in ("red", "blue"))
-    assert edit(gateway.port, MODEL, PROMPT, image, mask, mask).status == 200
-    refused = edit(gateway.port, MODEL, PROMPT, image, mask, other)
+    assert edit(door.port, MODEL, PROMPT, image, mask, mask).status == 200
+    refused = edit(door.port, MODEL, PROMPT, image, mask, other)
     assert (refused.status, refused.error["param"]) == (400, "mask")
 
 
-def test_an_edit_in_json(gateway: Served) -> None:
+def test_an_edit_in_json(door: Served) -> None:
     url, mask = (f"data:image/png;base64,{_base64(each)}" for each in (PICTURE, drawing(hole=True)))
     fields = {
         "model": "openai/gpt-image-2",
@@ -86,14 +86,14 @@ def test_an_edit_in_json(gateway: Served) -> None:
         "n": "1",
         "size": None,
     }
-    answer = post(gateway.port, "/v1/images/edits", json.dumps(fields).encode())
+    answer = post(door.port, "/v1/images/edits", json.dumps(fields).encode())
     assert answer.status == 200, answer.body
-    assert gateway.sent()[0].body.count(PICTURE) == 2
+    assert door.sent()[0].body.count(PICTURE) == 2
 
 
-def test_references_guide_a_generation(gateway: Served) -> None:
+def test_references_guide_a_generation(door: Served) -> None:
     url = f"data:image/png;base64,{_base64(PICTURE)}"
-    answer = generate(gateway.port, prompt="the same cup", easel={"references": [{"image_url": url}], "include": True})
+    answer = generate(door.port, prompt="the same cup", easel={"references": [{"image_url": url}], "include": True})
     assert answer.status == 200, answer.body
     assert answer.json["easel"]["route"]["rule"] == "references"
 
@@ -101,27 +101,27 @@ def test_references_guide_a_generation(gateway: Served) -> None:
 @pytest.mark.parametrize(
     "content_type", [None, b"application/json; charset=utf-8", b"APPLICATION/JSON", b"text/x+json"]
 )
-def test_json_by_any_name(gateway: Served, content_type: bytes | None) -> None:
+def test_json_by_any_name(door: Served, content_type: bytes | None) -> None:
     body = json.dumps({"prompt": "a red kite"}).encode()
-    assert post(gateway.port, "/v1/images/generations", body, content_type=content_type).status == 200
+    assert post(door.port, "/v1/images/generations", body, content_type=content_type).status == 200
 
 
-def test_numbers_as_text_empty_fields_and_nulls_in_json(gateway: Served) -> None:
+def test_numbers_as_text_empty_fields_and_nulls_in_json(door: Served) -> None:
     fields = {"n": "1", "size": "", "quality": None, "user": 123, "style": "", "stream": "false", "easel": None}
-    answer = generate(gateway.port, model="openai/gpt-image-2", prompt="a red kite", **fields)
+    answer = generate(door.port, model="openai/gpt-image-2", prompt="a red kite", **fields)
     assert answer.status == 200, answer.body
     assert answer.json["safety_identifier"] == "123"
 
 
-def test_nothing_a_caller_did_not_ask_for_is_sent(gateway: Served) -> None:
-    assert generate(gateway.port, model="openai/gpt-image-2", prompt="a red kite").status == 200
-    sent = json.loads(gateway.sent()[0].body)
+def test_nothing_a_caller_did_not_ask_for_is_sent(door: Served) -> None:
+    assert generate(door.port, model="openai/gpt-image-2", prompt="a red kite").status == 200
+    sent = json.loads(door.sent()[0].body)
     assert sent == {"model": "gpt-image-2", "prompt": "a red kite", "n": 1, "output_format": "png"}
 
 
-def test_svg_options_of_a_form_become_an_object(gateway: Served) -> None:
+def test_svg_options_of_a_form_become_an_object(door: Served) -> None:
     answer = edit(
-        gateway.port,
+        door.port,
         part(b'name="model"', b"openai/gpt-image-2.6-flare"),
         PROMPT,
         part(b'name="image"; filename="a.png"', PICTURE),
@@ -129,7 +129,7 @@ def test_svg_options_of_a_form_become_an_object(gateway: Served) -> None:
         part(b'name="frame_count"', b"4"),
     )
     assert answer.status in {200, 400}
-    body = gateway.sent()[0].body
+    body = door.sent()[0].body
     assert b'name="svg[reasoning][effort]"\r\n\r\nlow' in body
     assert b'name="frame_count"\r\n\r\n4' in body
 

@@ -3,7 +3,7 @@
 import io
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -36,6 +36,8 @@ class SkippingClock(DateClock):
         super().__init__(today)
         self._skipped = 0.0
         self.slept: list[float] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+        """What happens while somebody sleeps."""
 
     @override
     def monotonic(self) -> float:
@@ -44,6 +46,7 @@ class SkippingClock(DateClock):
     @override
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+        self.meanwhile()
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:

@@ -20,6 +20,7 @@ from easel.providers.base.errors import (
     RateLimited,
 )
 from easel.router import AllAttemptsFailed, MemoryLedger, ModerationBlocked, NoModelCan, OverBudget
+from easel.router.health import Turn
 from easel.router.ledger import AttemptRow
 from easel.simulator.faults import FaultRule
 
@@ -580,6 +581,21 @@ async def test_the_first_error_is_not_hidden_by_setting_aside(world: Opening) ->
         assert isinstance(caught.value.__cause__, ProviderUnavailable)
         assert outcomes(caught.value.attempts) == [(OPENAI, "unavailable")]
         assert at.clock.slept == []  # nobody waits for a deployment that will be set aside for longer
+
+
+async def test_nor_by_what_others_found_out_meanwhile(world: Opening) -> None:
+    async with world("openai=unavailable", config=ONE.format(OPENAI)) as at:
+        health = at.router._house.means.health
+
+        def others_fail() -> None:
+            for _ in range(3):
+                health.failed(Turn(OPENAI), at.clock.monotonic(), counts=True)
+
+        at.clock.meanwhile = others_fail
+        with pytest.raises(AllAttemptsFailed) as caught:
+            await at.router.generate("a red kite", model="one")
+        assert isinstance(caught.value.__cause__, ProviderUnavailable)
+        assert len(at.clock.slept) == at.sent()["openai"] == 1
 
 
 async def test_bad_keys_set_aside_too_and_refusals_do_not(world: Opening) -> None:

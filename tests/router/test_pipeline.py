@@ -29,6 +29,7 @@ from easel.router import (
     MemoryLedger,
     ModerationBlocked,
     NoModelCan,
+    PartialImage,
     RequestError,
     Router,
 )
