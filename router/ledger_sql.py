@@ -14,11 +14,12 @@ import asyncio
 import json
 import os
 import sqlite3
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -45,9 +46,9 @@ try:
         update,
     )
     from sqlalchemy.dialects.sqlite import Insert, insert
+    from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
     from sqlalchemy.exc import OperationalError, SQLAlchemyError
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-    from sqlalchemy.sql.dml import ReturningInsert
     from sqlalchemy.types import TypeDecorator
 except ImportError as error:
     raise ImportError(
@@ -63,6 +64,9 @@ APPLICATION = 0x4541534C
 """SQLite's `application_id`, "EASL": a file that carries another one belongs to another program."""
 BUSY_SECONDS = 15.0
 PAUSE_SECONDS = 0.02
+MOST_AT_ONCE = 1_000
+"""Rows of one statement: SQLite takes at most 32,766 values."""
+DIALECT = sqlite_dialect()
 DECIMALS = frozenset(name for name, kind in Usage.__annotations__.items() if "Decimal" in str(kind))
 
 
@@ -202,13 +206,38 @@ Index("attempts_by_request", ATTEMPTS.c.request_id, ATTEMPTS.c.number)
 Index("attempts_by_outcome", ATTEMPTS.c.outcome, ATTEMPTS.c.started_at)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _Kind:
-    """A statement that many rows can share."""
+    """A statement that many rows can share, worked out once: its text, and each row's values as SQLite takes them."""
 
-    statement: Insert | ReturningInsert[tuple[str]]
-    tells_first: bool = False
-    """It leaves a row that is there as it is, and gives the ids of those that it wrote."""
+    def __init__(self, statement: Insert, table: Table, *, tells_first: bool = False) -> None:
+        compiled = statement.compile(dialect=sqlite_dialect())
+        self._text = str(compiled)
+        self._group = f"({', '.join('?' * len(table.columns))})"
+        self._columns = [table.columns[name] for name in compiled.positiontup or ()]
+        self.tells_first = tells_first
+        """It leaves a row that is there as it is, and gives the ids of those that it wrote."""
+
+    async def run(self, connection: AsyncConnection, rows: Sequence[object]) -> set[str]:
+        """The ids of the rows it wrote, where it tells."""
+        values = [self._values(row) for row in rows]
+        if not self.tells_first:
+            await connection.exec_driver_sql(self._text, values)
+            return set()
+        first: set[str] = set()
+        for start in range(0, len(values), MOST_AT_ONCE):
+            part = values[start : start + MOST_AT_ONCE]
+            text = self._text.replace(self._group, ", ".join([self._group] * len(part)))
+            found = await connection.exec_driver_sql(text, tuple(chain.from_iterable(part)))
+            first |= set(found.scalars())
+        return first
+
+    def _values(self, row: object) -> tuple[object, ...]:
+        return tuple(
+            column.type.process_bind_param(getattr(row, column.name), DIALECT)
+            if isinstance(column.type, TypeDecorator)
+            else getattr(row, column.name)
+            for column in self._columns
+        )
 
 
 def _put(table: Table) -> _Kind:
@@ -216,10 +245,14 @@ def _put(table: Table) -> _Kind:
     statement = insert(table)
     keys = [column.name for column in table.primary_key]
     changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    return _Kind(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+    return _Kind(statement.on_conflict_do_update(index_elements=keys, set_=changed), table)
 
 
-_OPEN_REQUEST = _Kind(insert(REQUESTS).on_conflict_do_nothing().returning(REQUESTS.c.id), tells_first=True)
+_OPEN_REQUEST = _Kind(
+    insert(REQUESTS).on_conflict_do_nothing().returning(REQUESTS.c.id),  # pyright: ignore[reportArgumentType] (an Insert that returns)
+    REQUESTS,
+    tells_first=True,
+)
 _PUT_REQUEST = _put(REQUESTS)
 _PUT_ATTEMPT = _put(ATTEMPTS)
 
@@ -229,7 +262,7 @@ class _Write:
     """A row on its way to the disk."""
 
     kind: _Kind
-    values: dict[str, object]
+    row: RequestRow | AttemptRow
     written: asyncio.Future[bool]
 
     def succeed(self, answer: bool) -> None:
@@ -343,7 +376,7 @@ class SqlLedger:
 
         Writes that come while another is on its way to the disk share the next transaction: one flush serves all.
         """
-        write = _Write(kind, _values(row), asyncio.get_running_loop().create_future())
+        write = _Write(kind, row, asyncio.get_running_loop().create_future())
         self._waiting.append(write)
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_all())
@@ -372,13 +405,12 @@ class SqlLedger:
         first: set[str] = set()
         async with self._transaction() as connection:
             for kind in (_OPEN_REQUEST, _PUT_REQUEST, _PUT_ATTEMPT):
-                rows = [each.values for each in batch if each.kind is kind]
+                rows = [each.row for each in batch if each.kind is kind]
                 if rows:
-                    found = await connection.execute(kind.statement, rows)
-                    first |= set(found.scalars()) if kind.tells_first else set[str]()
+                    first |= await kind.run(connection, rows)
         for each in batch:
-            is_first = each.values["id"] in first
-            first.discard(str(each.values["id"]))  # of two of one id in this batch too, one was first
+            is_first = each.row.id in first
+            first.discard(each.row.id)  # of two of one id in this batch too, one was first
             each.succeed(is_first or not each.kind.tells_first)
 
     async def _read(self, query: Select[Any]) -> list[Row[Any]]:

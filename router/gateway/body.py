@@ -55,7 +55,7 @@ class Limits:
     """From the head of a request to the end of its body."""
     fetch_seconds: float = 30.0
     """For each picture at an address."""
-    requests_at_once: int = 2_000
+    requests_at_once: int = 1_000
     bytes_at_once: int = 768_000_000
     """Bodies being read and pictures under way. Beyond it new requests wait outside: 503, with Retry-After."""
     keep_alive_seconds: float = 10.0

@@ -311,7 +311,7 @@ async def _fields(request: Request, place: Place) -> dict[str, object]:
 
 @lru_cache(maxsize=1)
 def _entries(router: Router) -> dict[str, Json]:
-    """Every name that `model` may have: routes, deployments, aliases, models. Of a name that two have, the first counts.
+    """Every name that `model` may have: routes, deployments, aliases, models. If two have the same, the first counts.
 
     Worked out once for the configuration in force.
     """

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ...providers.base.errors import (
     AllAttemptsFailed,
@@ -34,6 +34,7 @@ from ...providers.base.errors import (
     RateLimited,
     RequestError,
 )
+from ...providers.base.request import ImageRequest
 from ...providers.base.response import Attempt
 from ..delivery import NOT_SENT
 
@@ -45,6 +46,7 @@ NO_RETRY: Headers = ((b"x-should-retry", b"false"),)
 SET_ASIDE_SECONDS = 5.0
 """When every deployment is set aside, and none says for how long."""
 MAX_MESSAGE_CHARACTERS = 8_000
+REQUEST_FIELDS = frozenset(each.name for each in fields(ImageRequest))
 
 
 class Refused(RequestError):
@@ -133,7 +135,7 @@ def _said(error: BaseException, wire_name: Callable[[str], str]) -> _Said:
         case Refused():
             return _Said(error.status, INVALID, error.code, error.field, error.headers)
         case NoModelCan():
-            return _nobody(error)
+            return _nobody(error, wire_name)
         case RequestError():
             param = wire_name(error.field) if error.field is not None else None
             return _Said(400, INVALID, "invalid_value", param)
@@ -154,13 +156,17 @@ def _said(error: BaseException, wire_name: Callable[[str], str]) -> _Said:
             return _Said(500, SERVER_ERROR, None, headers=NO_RETRY)
 
 
-def _nobody(error: NoModelCan) -> _Said:
+def _nobody(error: NoModelCan, wire_name: Callable[[str], str]) -> _Said:
     """The caller's to mend, unless all that is missing is what the operator has to set."""
-    if error.dropped and all(each.requirement == "key" for each in error.dropped):
+    unmet = {each.requirement for each in error.dropped}
+    if unmet == {"key"}:
         return _Said(503, SERVER_ERROR, "no_deployment_ready", headers=NO_RETRY)
     if isinstance(error, OverBudget):
         return _Said(400, INVALID, "over_budget", "easel.max_cost_usd")
-    return _Said(400, INVALID, "no_model_can")
+    param = "model" if unmet == {"retired"} else None
+    if len(unmet) == 1 and unmet <= REQUEST_FIELDS:
+        param = wire_name(*unmet)
+    return _Said(400, INVALID, "no_model_can", param)
 
 
 def _all_failed(error: AllAttemptsFailed) -> _Said:

@@ -82,9 +82,14 @@ def _paths(schemas: Json) -> Json:
         "/v1/images/edits": operation("Change a picture, the marked part of it, or compose several", edits, painted),
         "/v1/images/variations": operation("Paint a picture again, otherwise", variations, painted, streams=False),
         "/v1/responses": operation(
-            "Paint by OpenAI's Responses API, with the tool `image_generation`", {"application/json": OPEN}, OPEN
+            "Paint by OpenAI's Responses API, with the tool `image_generation`",
+            {"application/json": reference(shapes.Conversation)},
+            OPEN,
         ),
         "/v1/moderations": operation(
-            "OpenAI's Moderations API, handed on", {"application/json": OPEN}, OPEN, streams=False
+            "OpenAI's Moderations API, handed on",
+            {"application/json": reference(shapes.Moderated)},
+            OPEN,
+            streams=False,
         ),
     }

@@ -63,7 +63,8 @@ async def respond(visit: Visit, router: Router, place: Place) -> None:
     visit.bytes_in = len(raw)
     kind, _ = bodies.content_type(visit.headers.get(b"content-type"))
     if kind != JSON:
-        raise Refused(f"Unsupported content type: {kind[:100]!r}. This endpoint takes {JSON}.", status=415)
+        message = f"Unsupported content type: {kind[:100]!r}. This endpoint takes {JSON}."
+        raise Refused(message, status=415, code="unsupported_content_type")
     gateway = visit.gateway
     asked = turns.read(bodies.parse_json(raw).fields, gateway.turns, visit.caller or "")
     del raw
@@ -76,6 +77,7 @@ async def respond(visit: Visit, router: Router, place: Place) -> None:
         async with WhileConnected(visit.receive):
             if not asked.stream:
                 visit.response = response = await router.run(order.fields)
+                _keep(visit, turn, response)
                 whole = _joined(turn.done(response), response)
                 place.hold(len(whole))
                 await visit.whole(200, easel_headers(order, response), whole)
@@ -87,9 +89,12 @@ async def respond(visit: Visit, router: Router, place: Place) -> None:
         raise
     except RequestError as error:
         raise _in_callers_words(error, asked) from error
-    if visit.response is not None and asked.store:
-        painted = visit.response.images[0].content
-        gateway.turns.keep(visit.caller or "", turn.id, turn.item_id, painted)
+
+
+def _keep(visit: Visit, turn: Turn, response: ImageResponse) -> None:
+    """For the next turn, which may come as soon as this one is sent."""
+    if turn.asked.store:
+        visit.gateway.turns.keep(visit.caller or "", turn.id, turn.item_id, response.images[0].content)
 
 
 def _fields(asked: Asked, router: Router) -> dict[str, object]:
@@ -233,6 +238,7 @@ async def _stream(visit: Visit, turn: Turn, router: Router, place: Place) -> Ima
         await _send(visit, turn.event("response.failed", response=whole))
         await visit.body(b"")
         return None
+    _keep(visit, turn, response)
     await _send(visit, _called(turn, "completed"))
     item = turn.event("response.output_item.done", output_index=0, item=turn.painted(response))
     for event in (item, turn.event("response.completed", response=turn.done(response))):

@@ -13,6 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...providers.base.request import Background, Moderation, Need, Operation, OutputFormat, Policy
 
 Money = Annotated[str, Field(description="US dollars, to the digit.", examples=["0.042"])]
+Prompt = Annotated[
+    str, Field(min_length=1, max_length=200_000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\S[^\x00-\x1f\x7f-\x9f]*$")
+]
+Pixels = Annotated[str, Field(pattern=r"^(auto|[1-9]\d{1,3}x[1-9]\d{1,3})$", examples=["1024x1536", "auto"])]
+Amount = Annotated[str, Field(pattern=r"^\d{1,6}(\.\d{1,6})?$", examples=["0.25"])]
+Ratio = Annotated[str, Field(pattern=r"^[1-9]\d{0,2}:[1-9]\d{0,2}$", examples=["16:9"])]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Text = Annotated[str, Field(max_length=4000)]
 Date = Annotated[str, Field(json_schema_extra={"format": "date"})]
 
@@ -60,10 +67,10 @@ class EaselFields(Asked):
     negative_prompt: Text | None = None
     references: list[ImageReference | str] | None = Field(None, description="Pictures that guide subject or style.")
     seed: int | None = None
-    aspect_ratio: str | None = Field(None, examples=["16:9"])
+    aspect_ratio: Ratio | None = None
     resolution: Literal["512", "1K", "2K", "4K"] | None = None
-    max_cost_usd: str | float | None = Field(None, description="The price ceiling, fallbacks included.")
-    deadline_seconds: float | None = Field(None, gt=0)
+    max_cost_usd: Amount | None = Field(None, description="The price ceiling, fallbacks included.")
+    deadline_seconds: Seconds | None = None
     region: str | None = None
     tags: str | list[str] | None = None
     metadata: dict[str, str] | None = None
@@ -77,7 +84,7 @@ class EaselFields(Asked):
 class Common(Asked):
     model: str = Field("auto", description="auto, a route, a deployment, or any vendor's model id.")
     n: int | None = Field(None, ge=1, le=100)
-    size: str | None = Field(None, examples=["1024x1536", "auto"])
+    size: Pixels | None = None
     quality: str | None = Field(None, examples=["draft", "standard", "high", "max", "low", "medium", "auto"])
     background: Background | None = None
     output_format: OutputFormat | None = None
@@ -98,11 +105,11 @@ class Common(Asked):
 
 
 class Generation(Common):
-    prompt: str = Field(min_length=1, max_length=200_000)
+    prompt: Prompt
 
 
 class Edit(Common):
-    prompt: str = Field(min_length=1, max_length=200_000)
+    prompt: Prompt
     images: list[ImageReference] = Field(min_length=1)
     mask: ImageReference | None = Field(None, description="Its transparent pixels are repainted.")
     markup: ImageReference | None = None
@@ -114,22 +121,40 @@ File = Annotated[str, Field(json_schema_extra={"format": "binary"})]
 class EditForm(Common):
     """As OpenAI's clients send it. Numbers and truth are text; members of `easel` are `easel[name]`."""
 
-    model_config = ConfigDict(extra="allow")
-
-    prompt: str = Field(min_length=1, max_length=200_000)
+    prompt: Prompt
     image: File | list[File] = Field(description="The pictures to change: `image`, `image[]` or `image[0]`.")
     mask: File | None = None
 
 
 class VariationForm(Asked):
-    model_config = ConfigDict(extra="allow")
-
     image: File
     model: str | None = None
     n: int | None = Field(None, ge=1, le=100)
     size: str | None = None
     response_format: Literal["b64_json", "url"] | None = None
     user: str | None = None
+
+
+class ImageTool(Shape):
+    type: Literal["image_generation"]
+    model: str | None = None
+
+
+class Conversation(Asked):
+    """OpenAI's Responses API, as far as it paints."""
+
+    input: Prompt | list[dict[str, Any]]
+    tools: list[ImageTool] = Field(min_length=1, max_length=1)
+    model: str | None = None
+    previous_response_id: str | None = None
+    stream: bool | None = None
+    store: bool | None = None
+    easel: EaselFields | None = None
+
+
+class Moderated(Asked):
+    input: Prompt | list[Prompt] | list[dict[str, Any]]
+    model: str | None = None
 
 
 class Picture(Shape):
@@ -189,7 +214,7 @@ class ModelList(Shape):
 class Request(Asked):
     """A request in Easel's own words, as `easel explain` takes them. Pictures are data URLs. Nothing is sent."""
 
-    prompt: str = Field("", max_length=200_000)
+    prompt: Prompt
     model: str = "auto"
     operation: Operation | None = None
     text: str | list[str] | None = None
@@ -199,8 +224,8 @@ class Request(Asked):
     references: str | list[str] | None = None
     mask: str | None = None
     n: int | None = Field(None, ge=1, le=100)
-    size: str | None = None
-    aspect_ratio: str | None = None
+    size: Pixels | None = None
+    aspect_ratio: Ratio | None = None
     resolution: str | None = None
     quality: str | None = None
     background: Background | None = None
@@ -213,8 +238,8 @@ class Request(Asked):
     partial_images: int | None = Field(None, ge=0, le=3)
     user: str | None = None
     metadata: dict[str, str] | None = None
-    max_cost_usd: str | float | None = None
-    deadline_seconds: float | None = None
+    max_cost_usd: Amount | None = None
+    deadline_seconds: Seconds | None = None
     region: str | None = None
     tags: str | list[str] | None = None
     policy: dict[str, Policy] | None = None

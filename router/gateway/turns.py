@@ -407,10 +407,15 @@ def _address(given: object, where: str) -> str:
         case {"image_url": str(url)} if url:
             return url
         case {"file_id": str()}:
-            message = f"{where}.file_id: files that lie with a vendor cannot be read here; send a data URL in image_url"
-            raise Refused(message, field=f"{where}.file_id", code="unsupported_parameter")
+            raise Refused(
+                f"{where}.file_id: files uploaded to a vendor cannot be read from here; give the picture as image_url, "
+                "an https address or a data URL",
+                field=f"{where}.file_id",
+                code="unsupported_file_id",
+            )
         case _:
-            raise Refused(f"{where} needs image_url: a data URL", field=f"{where}.image_url", code="invalid_type")
+            message = f"{where}.image_url must be text: an https address or a data URL"
+            raise Refused(message, field=f"{where}.image_url", code="invalid_type")
 
 
 def _object(value: object, where: str) -> Object:

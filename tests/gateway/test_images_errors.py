@@ -37,7 +37,16 @@ UNKNOWN = errors.OutcomeUnknown("no answer")
     [
         (errors.RequestError("no", field="n"), 400, "invalid_request_error", "invalid_value", "n", {}),
         (Refused("no", field="a", code="b", status=413), 413, "invalid_request_error", "b", "a", {}),
-        (errors.NoModelCan((dropped("size"),), ()), 400, "invalid_request_error", "no_model_can", None, {}),
+        (errors.NoModelCan((dropped("size"),), ()), 400, "invalid_request_error", "no_model_can", "size", {}),
+        (errors.NoModelCan((dropped("retired"),), ()), 400, "invalid_request_error", "no_model_can", "model", {}),
+        (
+            errors.NoModelCan((dropped("size"), dropped("background")), ()),
+            400,
+            "invalid_request_error",
+            "no_model_can",
+            None,
+            {},
+        ),
         (
             errors.NoModelCan((dropped("key"),), ()),
             503,

@@ -345,7 +345,7 @@ def test_a_refusal_keeps_its_details(faulty: OpenAI, gateway: Served) -> None:
 def test_nobody_can_says_what_would_help(client: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         client.images.generate(model="bfl/flux-2-pro", prompt="a badge", background="transparent")
-    assert refused.value.code == "no_model_can"
+    assert (refused.value.code, refused.value.param) == ("no_model_can", "background")
     assert "what would help" in refused.value.message
     with pytest.raises(openai.BadRequestError) as dear:
         client.images.generate(model=GPT, prompt="a badge", extra_body={"easel": {"max_cost_usd": 0.0001}})

@@ -1,19 +1,29 @@
 """POST /v1/responses in direct mode, driven by the real OpenAI client over a socket."""
 
+import asyncio
+import re
+import threading
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Generator, Iterable, Mapping
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
 import openai
 import pytest
+from hypothesis import given as given_any
+from hypothesis import settings
+from hypothesis import strategies as st
 from openai.types.responses import Response, ResponseStreamEvent
 from openai.types.responses.response_output_item import ImageGenerationCall
 from PIL import Image
 
-from easel.providers.base.clock import DateClock
+from easel.providers.base.clock import Clock, DateClock
 from easel.providers.base.content import Content
+from easel.router.gateway import turns
+from easel.router.gateway.body import Limits
+from easel.router.gateway.errors import Refused
 from easel.router.gateway.turns import Turns
 
 from .conftest import TODAY, Opening, Served, open_gateway
@@ -190,18 +200,18 @@ def test_what_is_not_stored_is_not_found(client: openai.OpenAI) -> None:
 
 def test_pictures_are_kept_for_a_time_and_for_whom_they_were_painted() -> None:
     clock = Steps()
-    turns = Turns(clock, seconds=60, most=3, most_bytes=10_000)
-    turns.keep("ann", "resp_1", "ig_1", Content.raw(b"1" * 3000))
-    assert turns.of_response("ann", "resp_1") is not None
-    assert turns.of_item("ann", "ig_1") is not None
-    assert turns.of_response("ben", "resp_1") is None
+    kept = Turns(clock, seconds=60, most=3, most_bytes=10_000)
+    kept.keep("ann", "resp_1", "ig_1", Content.raw(b"1" * 3000))
+    assert kept.of_response("ann", "resp_1") is not None
+    assert kept.of_item("ann", "ig_1") is not None
+    assert kept.of_response("ben", "resp_1") is None
     clock.now_is += 61
-    assert turns.of_response("ann", "resp_1") is None
+    assert kept.of_response("ann", "resp_1") is None
     for number in range(2, 6):
-        turns.keep("ann", f"resp_{number}", f"ig_{number}", Content.raw(b"1" * 300))
-    assert [turns.of_response("ann", f"resp_{n}") is not None for n in range(2, 6)] == [False, True, True, True]
-    turns.keep("ann", "resp_6", "ig_6", Content.raw(b"1" * 7200))
-    assert [turns.of_response("ann", f"resp_{n}") is not None for n in range(4, 7)] == [False, True, True]
+        kept.keep("ann", f"resp_{number}", f"ig_{number}", Content.raw(b"1" * 300))
+    assert [kept.of_response("ann", f"resp_{n}") is not None for n in range(2, 6)] == [False, True, True, True]
+    kept.keep("ann", "resp_6", "ig_6", Content.raw(b"1" * 7200))
+    assert [kept.of_response("ann", f"resp_{n}") is not None for n in range(4, 7)] == [False, True, True]
 
 
 class Steps(DateClock):
@@ -259,6 +269,36 @@ def test_a_streamed_turn_can_be_gone_on_from(client: openai.OpenAI, gateway: Ser
     assert last.type == "response.completed"
     client.responses.create(model="gpt-5", input="at night", previous_response_id=last.response.id, tools=[TOOL])
     assert gateway.sent()[-1].path == "/v1/images/edits"
+
+
+def test_comments_keep_a_stream_open(opening: Opening) -> None:
+    limits = Limits(keep_alive_seconds=0.05)
+    with (
+        opening(latency_seconds=0.4, limits=limits) as gateway,
+        httpx.stream(
+            "POST", f"{gateway.base_url}/responses", json={"input": PROMPT, "tools": [TOOL], "stream": True}
+        ) as answer,
+    ):
+        lines = list(answer.iter_lines())
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert sum(line.startswith(":") for line in lines) >= 2
+    assert lines[-3] == "event: response.completed"
+
+
+def test_who_leaves_a_stream_is_not_painted_for(opening: Opening) -> None:
+    with opening(faults=["openai=hang"]) as gateway, connected(gateway) as client:
+        stream = client.responses.create(
+            model="gpt-5", input=PROMPT, tools=[tool(model="openai/gpt-image-2")], stream=True
+        )
+        assert next(iter(stream)).type == "response.created"
+        stream.close()
+        outcomes = ["under_way"]
+        for _ in range(500):
+            outcomes = [each.outcome for each in asyncio.run(gateway.app.router.ledger.requests())]
+            if outcomes != ["under_way"]:
+                break
+            threading.Event().wait(0.01)
+        assert outcomes == ["cancelled"]
 
 
 def test_the_first_event_comes_before_the_picture(opening: Opening) -> None:
@@ -423,3 +463,48 @@ def test_whom_it_was_painted_for() -> None:
             ben.responses.create(model="gpt-5", input="at night", previous_response_id=first.id, tools=[TOOL])
         assert caught.value.code == "previous_response_not_found"
         ann.responses.create(model="gpt-5", input="at night", previous_response_id=first.id, tools=[TOOL])
+
+
+# Whatever is sent
+
+WORDS = st.sampled_from(
+    [
+        *("type", "message", "role", "user", "assistant", "system", "content", "input_text", "text", "input_image"),
+        *("image_url", "file_id", "image_generation", "image_generation_call", "item_reference", "id", "result"),
+        *("action", "edit", "generate", "input_image_mask", "allowed_tools", "tools", "format", "ig_1", "data:,"),
+    ]
+)
+MEMBERS = st.sampled_from(sorted(turns.UNDERSTOOD | turns.STEERS_TEXT | turns.MUST_BE_OBEYED.keys() | {"odd"}))
+PLAIN = st.none() | st.booleans() | st.integers(-2, 5) | st.floats(allow_nan=False) | WORDS | st.text(max_size=5)
+ANYTHING = st.recursive(
+    PLAIN, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4), max_leaves=12
+)
+
+
+@given_any(st.dictionaries(MEMBERS, ANYTHING, max_size=4), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_any_body_is_understood_or_refused(body: dict[str, Any], whole: bool) -> None:
+    if whole:
+        body = {"input": PROMPT, "tools": [TOOL], **body}
+    named: str | None = None
+    asked: turns.Asked | None = None
+    try:
+        asked = turns.read(body, Turns(Clock()), "ann")
+    except Refused as refused:
+        named = refused.field
+    assert (asked is None) == bool(named)
+    assert asked is None or (asked.prompt and (asked.action == "edit") == bool(asked.sources))
+
+
+def test_the_document_lists_what_there_is() -> None:
+    document = (Path(__file__).parents[2] / "docs/responses.md").read_text(encoding="utf-8")
+
+    def listed(row: str) -> set[str]:
+        (line,) = [each for each in document.splitlines() if each.startswith(f"| {row}")]
+        return set(re.findall(r"`(\w+)`", line))
+
+    assert listed("of the tool") == turns.IMAGE_OPTIONS | turns.OWN_OPTIONS - {"type"}
+    assert listed("without effect") == turns.STEERS_TEXT
+    assert listed("refused") == turns.MUST_BE_OBEYED.keys()
+    assert f"{turns.MOST_KEPT:,} of them and {turns.MOST_KEPT_BYTES // 1_000_000} MB" in document
+    assert turns.KEPT_SECONDS == 3600
