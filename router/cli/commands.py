@@ -166,6 +166,9 @@ def serve(
         bool, typer.Option("--simulate", help="In front of simulated vendors; needs no vendor's key.")
     ] = False,
     fault: Annotated[Strings, FAULT] = None,
+    latency: Annotated[
+        float, typer.Option("--latency", metavar="SECONDS", min=0, help="Before every answer of a simulated vendor.")
+    ] = 0.0,
     otel: Annotated[
         bool, typer.Option("--otel", help="Export traces, as OpenTelemetry's own variables say; these alone do it too.")
     ] = False,
@@ -186,6 +189,7 @@ def serve(
         drain_seconds=drain_seconds,
         simulate=simulate,
         fault=fault or (),
+        latency_seconds=latency,
         otel=otel,
     )
 

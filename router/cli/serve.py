@@ -30,6 +30,7 @@ def serve(
     drain_seconds: float,
     simulate: bool,
     fault: Iterable[str],
+    latency_seconds: float,
     otel: bool,
 ) -> int:
     try:
@@ -38,8 +39,9 @@ def serve(
         message = f"serving needs the extra `gateway`: pip install 'easel-images[gateway]' ({error.name} is missing)"
         raise RequestError(message, field="gateway") from error
     rules = fault_rules(fault)
-    if rules and not simulate:
-        raise door.wrong("fault", "needs --simulate: real vendors fail on their own")
+    for option, given in (("fault", rules), ("latency", latency_seconds)):
+        if given and not simulate:
+            raise door.wrong(option, "needs --simulate: real vendors do that on their own")
     options = serving.Options(
         host=host,
         port=port,
@@ -54,7 +56,7 @@ def serve(
         otel=otel,
         greet=_greet,
     )
-    with server.running(faults=rules) if simulate else nullcontext() as twins:
+    with server.running(faults=rules, latency_seconds=latency_seconds) if simulate else nullcontext() as twins:
         try:
             return serving.serve(replace(options, simulator_url=twins.base_url if twins is not None else None))
         except OSError as error:

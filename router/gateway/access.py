@@ -6,6 +6,7 @@ bytes it was: never the prompt, a picture or a key. Probes are answered here, an
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import secrets
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
@@ -18,7 +19,7 @@ from ...providers.base.errors import RequestError
 from ..telemetry import FACTS, FIELDS, Facts, Metrics, kind
 from .app import PATHS, Application
 from .body import Receive, Scope, Send
-from .errors import INVALID, envelope
+from .errors import INVALID, NO_RETRY, SERVER_ERROR, envelope
 from .images import Served
 from .log import Log
 from .standing import HEALTHZ, READYZ, Standing, probe
@@ -39,6 +40,8 @@ ENDPOINTS: Mapping[str, str] = {
     )
 }
 OTHER = "other"
+CUT_OFF = "cut_off"
+"""The outcome of a request that was still being read when the time to drain was over."""
 LEFT = "left"
 """The outcome of a request whose client went away before there was an answer."""
 
@@ -108,6 +111,12 @@ class Access:
                     await _answer(counted_send, 403, ELSEWHERE)
                 else:
                     await self._application(scope, counted_receive, counted_send)
+        except asyncio.CancelledError:
+            if status or not self._standing.draining:
+                raise
+            # At the end of a drain: the task ends here in any case, and the client is told why.
+            facts.outcome = facts.outcome or CUT_OFF
+            await _answer(counted_send, 503, ENDED, *NO_RETRY)
         finally:
             FACTS.reset(token)
             seconds = self._clock.monotonic() - started
@@ -165,9 +174,16 @@ def _named(headers: Headers, facts: Facts) -> list[tuple[bytes, bytes]]:
     return found
 
 
-async def _answer(send: Send, status: int, body: bytes) -> None:
+ENDED = envelope(
+    "the gateway ended before the answer came; what was sent to a vendor may be billed all the same",
+    SERVER_ERROR,
+    "gateway_ended",
+)
+
+
+async def _answer(send: Send, status: int, body: bytes, *more: tuple[bytes, bytes]) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *more]})
     await send({"type": "http.response.body", "body": body})
 
 

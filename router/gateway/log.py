@@ -50,7 +50,7 @@ class Forward(logging.Handler):
             said["error"] = kind(record.exc_info[1])
             frames = traceback.extract_tb(record.exc_info[2])[-FRAMES:]
             said["places"] = [f"{each.filename}:{each.lineno} {each.name}" for each in frames]
-        self._log.log(record.levelno, redact(record.getMessage()), **said)
+        self._log.log(record.levelno, redact(record.getMessage().strip()), **said)
 
 
 def take_over(log: Log) -> None:

@@ -58,6 +58,8 @@ OWN = frozenset(
 `references` are pictures, given as `images` are; `operation` is for edits: upscale, remove_background or vectorize;
 `include: true` puts an `easel` object into the answer, with the route, the cost, the attempts and every change."""
 EDITS = ("edit", "variation", "upscale", "remove_background", "vectorize")
+PAINTED = ("edit", "variation")
+"""Operations whose answer is in the format asked for; that of the others follows from what they do."""
 DEFAULT_FORMAT = "png"
 """OpenAI's: what its clients write into a file of that name. Other vendors have other defaults."""
 MAX_PROMPT_CHARACTERS = 200_000
@@ -109,15 +111,15 @@ async def understood(content: Content, endpoint: Endpoint, router: Router, gatew
         if (count := whole(given, name)) is not None:
             order.fields[name] = count
     order.fields["user"] = text(given, "safety_identifier") or text(given, "user")
-    if order.fields["output_format"] is None and own.get("operation") not in {"upscale", "vectorize"}:
+    if order.fields["output_format"] is None and own.get("operation", "edit") in PAINTED:
         order.fields["output_format"] = DEFAULT_FORMAT
     order.stream = flag(given, "stream")
     order.fields["stream"] = order.stream
     order.response_format = _response_format(given, asked, endpoint)
     order.include = flag(own, "include", within="easel.")
     order.fields |= {name: value for name, value in own.items() if name not in {"include", "references"}}
-    if endpoint == "edits" and own.get("operation", "edit") not in EDITS:
-        raise Refused(f"easel.operation must be one of {', '.join(EDITS)}", field="easel.operation")
+    if "operation" in own and (endpoint != "edits" or own["operation"] not in EDITS):
+        raise Refused(f"easel.operation is for edits, and one of {', '.join(EDITS)}", field="easel.operation")
     found = await Gathering(router, gateway, place).pictures(content, given, own)
     if endpoint != "generations" and not found.images:
         name = "image" if content.form else "images"

@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Collection, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
@@ -191,12 +191,13 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 class _Server(uvicorn.Server):
     """uvicorn, with the signals left to us."""
 
-    def __init__(self, application: Any, *, drain_seconds: float, started: Callable[[], None], lifespan: bool) -> None:
+    def __init__(self, application: Any, *, drain_seconds: float, started: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
+                interface="asgi3",
                 loop="none",
-                lifespan="on" if lifespan else "off",
+                lifespan="off",  # it would close the gateway before the last requests have ended
                 ws="none",
                 log_config=None,
                 access_log=False,
@@ -252,9 +253,9 @@ class _Process:
             try:
                 await server.serve(sockets=[listener])
             finally:
-                for task in self.tasks:
-                    task.cancel()
-                await asyncio.gather(*self.tasks, return_exceptions=True)
+                # Those that are cut off write down what became of them, and need the ledger for it.
+                await _cancelled({*self.tasks, *server.server_state.tasks})
+                await self.gateway.close()
                 if self.keys is not None:
                     self.keys.save_uses()
         self.log.info("ended")
@@ -268,7 +269,7 @@ class _Process:
             if self.options.greet is not None and self.number == 0:
                 self.options.greet(address, admin_address)
 
-        return _Server(self.front, drain_seconds=self.options.drain_seconds, started=started, lifespan=True)
+        return _Server(self.front, drain_seconds=self.options.drain_seconds, started=started)
 
     def _obey(self, server: _Server, reloads: Reloads) -> None:
         loop = asyncio.get_running_loop()
@@ -307,7 +308,7 @@ class _Process:
         own_port = port + self.number if port else 0
         with _listening(self.options.admin_host, own_port) as listener:
             listens = asyncio.Event()
-            server = _Server(self._admin_routes, drain_seconds=1, started=listens.set, lifespan=False)
+            server = _Server(self._admin_routes, drain_seconds=1, started=listens.set)
             serving = asyncio.ensure_future(server.serve(sockets=[listener]))
             await listens.wait()
             try:
@@ -339,6 +340,13 @@ class _Process:
         self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.log.error("something in the background failed", error=type(error).__name__)
+
+
+async def _cancelled(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel them, and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def keep_freed_memory() -> None:

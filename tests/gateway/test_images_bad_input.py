@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 from easel.router.gateway.body import Limits
+from easel.router.gateway.order import ALLOWED, OWN
+from easel.simulator.faults import TWINS
 
-from .conftest import Opening, Served
+from .conftest import Opening, Served, open_gateway
 from .drawings import bomb, drawing
 from .raw import FORM, edit, form, generate, head, part, post, read, until
 
@@ -84,7 +88,8 @@ def _next_is_served(door: Served) -> Generator[None]:
         ({"easel": {"provider_options": {"nobody": {}}}}, "easel.provider_options", "invalid_value"),
         ({"easel": {"provider_options": {"openai": 5}}}, "easel.provider_options", "invalid_value"),
         ({"easel": {"metadata": {"a": 5}}}, "easel.metadata", "invalid_value"),
-        ({"easel": {"operation": "edit"}}, "images", "invalid_value"),
+        ({"easel": {"operation": "edit"}}, "easel.operation", "invalid_value"),
+        ({"easel": {"operation": {}}}, "easel.operation", "invalid_value"),
         ({"easel": {"operation": "paint"}}, "easel.operation", "invalid_value"),
         ({"easel": {"images": []}}, "easel.images", "unknown_parameter"),
         ({"easel": {"caller": "root"}}, "easel.caller", "unknown_parameter"),
@@ -323,3 +328,39 @@ def test_beyond_what_it_holds_at_once_a_client_is_told_to_come_back(opening: Ope
     with opening(config=no_retries, limits=Limits(bytes_at_once=1_000)) as gateway:
         assert generate(gateway.port, prompt="a" * 2_000).status == 503
         assert generate(gateway.port, prompt="a red kite").status == 200
+
+
+ODD = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False, allow_infinity=False) | some.text(),
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+WORDS = "auto high 16:9 1K png strict url edit typography 1e400 NaN openai/gpt-image-2".split()
+OBJECTS = ({"openai": {"n": 5}}, {"default": "strict"}, {"image_url": "data:image/png;base64,"})
+USUAL = some.sampled_from([*WORDS, *OBJECTS, [{"image_url": "data:,"}], 2])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    endpoint=some.sampled_from(["generations", "edits", "variations"]),
+    fields=some.dictionaries(some.sampled_from(sorted(ALLOWED["edits"])), USUAL | ODD, max_size=4),
+    easel=some.dictionaries(some.sampled_from(sorted(OWN)), USUAL | ODD, max_size=4),
+)
+def test_any_body_is_understood_or_refused(
+    nowhere: Served, endpoint: str, fields: dict[str, object], easel: dict[str, object]
+) -> None:
+    """Nothing that a caller can write is an error of the gateway's own."""
+    body = {"prompt": "a red kite", **fields, **({"easel": easel} if easel else {})}
+    answer = post(nowhere.port, f"/v1/images/{endpoint}", json.dumps(body).encode())
+    assert answer.status in {400, 502, 503}, (body, answer.body)
+    assert answer.error["type"] in {"invalid_request_error", "server_error"}
+    assert len(answer.body) < 9_000
+
+
+@pytest.fixture(scope="module")
+def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
+    """A gateway whose keys no vendor takes: what is understood gets no further."""
+    config = tmp_path_factory.mktemp("nowhere") / "easel.yaml"
+    config.write_text("version: 1\npolicy: {retries: {attempts: 1}}\n")
+    with open_gateway(config=config, faults=[f"{twin}=bad_key" for twin in TWINS]) as gateway:
+        yield gateway

@@ -320,15 +320,20 @@ async def test_pictures_that_came_are_kept_when_one_fails(world: Opening) -> Non
         assert [each.number for each in await at.attempts("one")] == [1, 2, 3, 4]
 
 
+PATIENT = "{cooldown: {failures: 10}}"
+"""The calls of one request may fail one after another, and then a deployment is set aside among them."""
+
+
 async def test_when_all_pictures_fail_the_next_one_makes_all(world: Opening) -> None:
-    async with world("bfl=quota", config=TWO.format(BFL, OPENAI)) as at:
+    async with world("bfl=quota", config=with_policy(TWO.format(BFL, OPENAI), PATIENT)) as at:
         answer = await at.router.generate("a red kite", model="pair", n=4)
         assert len(answer.images) == 4
         assert at.sent() == {"bfl": 4, "openai": 1}
 
 
 async def test_one_refusal_among_several_failures_is_the_answer(world: Opening) -> None:
-    async with world("bfl=quota:3", "bfl=moderation_prompt", config=TWO.format(BFL, OPENAI)) as at:
+    config = with_policy(TWO.format(BFL, OPENAI), PATIENT)
+    async with world("bfl=quota:3", "bfl=moderation_prompt", config=config) as at:
         with pytest.raises(ModerationBlocked):
             await at.router.generate("a red kite", model="pair", n=4)
         assert at.sent() == {"bfl": 4}
