@@ -9,10 +9,9 @@ and in the metrics.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from pathlib import Path
 
-from watchfiles import Change, awatch  # pyright: ignore[reportUnknownVariableType] (it names trio, which is not here)
+from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] (it names trio, which is not here)
 
 from ...providers.base.clock import Clock
 from ...providers.base.errors import ConfigError, Problem
@@ -22,8 +21,9 @@ from .standing import Standing
 
 SUFFIXES = frozenset({".yaml", ".yml"})
 MODELS = "models"
-SWAPPED = "..data"
-"""The link by which Kubernetes changes all files of a mounted folder at once."""
+LOOK_SECONDS = 5.0
+Marks = frozenset[tuple[Path, tuple[int, int, int] | None]]
+"""Of files: what is another when the file is another."""
 
 
 class Reloads:
@@ -75,36 +75,50 @@ class Reloads:
         )
         return problems
 
-    async def watch(self, config: Path) -> None:
-        """Reload whenever a file of the configuration changes, until cancelled."""
+    async def watch(self, config: Path, marks: Marks) -> None:
+        """Reload whenever a file of the configuration is another than by the marks, until cancelled.
+
+        The system says when to look, and every `LOOK_SECONDS` somebody looks unasked: not every file system says it,
+        and what changed before the watch began was not seen.
+        """
         while True:
             folders = _folders(config)
-            async for changes in awatch(*folders, recursive=False, watch_filter=_Matters(config)):
-                await self.reload(f"changed: {', '.join(_names(changes))}")
+            watching = awatch(
+                *folders,
+                recursive=False,
+                watch_filter=None,
+                debounce=200,
+                rust_timeout=round(LOOK_SECONDS * 1000),
+                yield_on_timeout=True,
+            )
+            async for _ in watching:
+                found = marks_of(config)
+                changed = sorted({path.name for path, _ in found ^ marks})
+                marks = found
+                if changed:
+                    await self.reload(f"changed: {', '.join(changed)}")
                 if _folders(config) != folders:
                     break
+
+
+def marks_of(config: Path) -> Marks:
+    """Of every file that a configuration is read from."""
+    files = [path for path in config.iterdir() if path.suffix in SUFFIXES] if config.is_dir() else [config]
+    models = _folders(config)[1:]
+    files += [path for folder in models for path in folder.glob("*.yaml")]
+    return frozenset((path, _mark(path)) for path in files)
+
+
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    """None when it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 def _folders(config: Path) -> list[Path]:
     folder = config if config.is_dir() else config.parent
     models = folder / MODELS
     return [folder, models] if models.is_dir() else [folder]
-
-
-class _Matters:
-    """Is a change one of the configuration's? In a folder every YAML file is; beside a single file only that one."""
-
-    def __init__(self, config: Path) -> None:
-        self._file = None if config.is_dir() else config.name
-
-    def __call__(self, change: Change, path: str) -> bool:
-        changed = Path(path)
-        if changed.name in (MODELS, SWAPPED):
-            return True
-        if changed.suffix not in SUFFIXES:
-            return False
-        return self._file is None or changed.name == self._file or changed.parent.name == MODELS
-
-
-def _names(changes: Iterable[tuple[Change, str]]) -> list[str]:
-    return sorted({Path(path).name for _, path in changes})

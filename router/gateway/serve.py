@@ -43,7 +43,7 @@ from .app import Application, Gateway, create
 from .body import Receive, Scope, Send
 from .keys import Keys
 from .log import Log, open_log, take_over
-from .reload import Reloads
+from .reload import Marks, Reloads, marks_of
 
 if TYPE_CHECKING:
     from .standing import Standing
@@ -135,6 +135,7 @@ def _work(options: Options, listener: socket.socket, number: int) -> None:
         spans, flush = exported_spans(environment())
         observers.append(spans)
     ledger = open_ledger(options.ledger)
+    marks: Marks = marks_of(options.config) if options.config is not None else frozenset()
     keys = None if options.insecure_local else Keys(options.keys, clock=clock)
     gateway = create(_factory(options, ledger, clock, Several(observers)), keys=keys)
     gateway.observers.append(access.note)
@@ -150,7 +151,7 @@ def _work(options: Options, listener: socket.socket, number: int) -> None:
     )
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_Process(options, gateway, front, keys, log, clock, number).run(listener))
+            runner.run(_Process(options, gateway, front, keys, log, clock, number, marks).run(listener))
     finally:
         if flush is not None:
             flush()
@@ -233,6 +234,8 @@ class _Process:
     clock: Clock
     number: int
     """0 for the first worker, or the only one."""
+    marks: Marks
+    """Of the configuration's files, from before they were read."""
     admin: Application | None = None
     tasks: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
 
@@ -247,7 +250,7 @@ class _Process:
             server = self._server(listener, admin_address)
             self._obey(server, reloads)
             if self.options.config is not None:
-                self._begin(reloads.watch(self.options.config))
+                self._begin(reloads.watch(self.options.config, self.marks))
             if self.keys is not None:
                 self._begin(self._save_uses(self.keys))
             try:

@@ -335,7 +335,7 @@ ODD = some.recursive(
     lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-WORDS = "auto high 16:9 1K png strict url edit typography 1e400 NaN openai/gpt-image-2".split()
+WORDS = ["auto", "high", "16:9", "1K", "png", "strict", "url", "edit", "typography", "1e400", "openai/gpt-image-2"]
 OBJECTS = ({"openai": {"n": 5}}, {"default": "strict"}, {"image_url": "data:image/png;base64,"})
 USUAL = some.sampled_from([*WORDS, *OBJECTS, [{"image_url": "data:,"}], 2])
 

@@ -127,6 +127,13 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
+def put(config: Path, text: str) -> None:
+    """In one piece, as editors do it."""
+    written = config.with_name("written")
+    written.write_text(text)
+    written.replace(config)
+
+
 def served_by(answer: httpx.Response) -> str:
     assert answer.status_code == 200, answer.text[:500]
     return answer.headers["x-easel-deployment"]
@@ -275,7 +282,7 @@ def test_sighup_brings_new_rules_while_requests_go_on(start: Start, config: Path
         threads = [threading.Thread(target=ask) for _ in range(3)]
         for each in threads:
             each.start()
-        config.write_text(routes("google/gemini-nano-banana-2.1"))
+        put(config, routes("google/gemini-nano-banana-2.1"))
         serving.tell(signal.SIGHUP)
         serving.hear("configuration loaded")
         assert served_by(serving.post()) == "google/gemini-nano-banana-2.1"
@@ -288,9 +295,7 @@ def test_sighup_brings_new_rules_while_requests_go_on(start: Start, config: Path
 def test_a_file_that_changes_is_loaded(start: Start, config: Path) -> None:
     with start("--config", str(config)) as serving:
         assert served_by(serving.post()) == "openai/gpt-image-2"
-        written = config.with_name("easel.yaml.new")  # as editors do it
-        written.write_text(routes("bfl/flux-2-pro"))
-        written.replace(config)
+        put(config, routes("bfl/flux-2-pro"))
         serving.hear("configuration loaded")
         assert served_by(serving.post()) == "bfl/flux-2-pro"
 
@@ -305,7 +310,7 @@ WRECKS = (
 def test_a_bad_file_leaves_the_last_good_one_loudly(start: Start, config: Path) -> None:
     with start("--config", str(config), "--admin-port", "0") as serving:
         for wreck, said in WRECKS:
-            config.write_text(wreck)
+            put(config, wreck)
             heard = serving.hear("configuration not loaded")
             assert heard["level"] == "error"
             assert said in " ".join(heard["problems"])
@@ -314,9 +319,10 @@ def test_a_bad_file_leaves_the_last_good_one_loudly(start: Start, config: Path) 
             assert (readiness.status_code, readiness.json()["configuration"]) == (200, "stale")
             assert "easel_configuration_stale 1.0" in serving.metrics()
             asked = httpx.post(f"{serving.admin}/admin/reload", timeout=SECONDS)
+            serving.hear("configuration not loaded")
             assert asked.status_code == 409
             assert said in asked.text
-        config.write_text(routes("openai/gpt-image-2"))
+        put(config, routes("openai/gpt-image-2"))
         serving.hear("configuration loaded")
         assert httpx.get(f"{serving.address}/readyz").json()["configuration"] == "current"
         assert "easel_configuration_stale 0.0" in serving.metrics()
@@ -445,7 +451,7 @@ def test_workers_share_the_port_and_their_counts(start: Start, config: Path, tmp
                 httpx.post(f"{serving.address}/v1/images/generations", json={"prompt": "a kite"}, timeout=SECONDS)
             )
         assert re.search(r'easel_requests_total\{.*outcome="done".*\} 6\.0', serving.metrics())
-        config.write_text(routes("google/gemini-nano-banana-2.1"))
+        put(config, routes("google/gemini-nano-banana-2.1"))
         serving.hear("configuration loaded", 2)
         serving.tell(signal.SIGTERM)
         assert serving.end() == 0

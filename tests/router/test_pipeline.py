@@ -403,15 +403,14 @@ routes:
     prefer: {{by: [latency], among: {{deployments: [{OPENAI}, {GOOGLE}]}}}}
 """
     async with world(config=config) as at:
-        at.simulator.latency_seconds = 0.15
+        health = at.router._house.means.health
         await at.router.generate("a red kite", model=OPENAI)
-        at.simulator.latency_seconds = 0
-        await at.router.generate("a red kite", model=GOOGLE)
-        assert await planned(at, "quick") == [GOOGLE, OPENAI]
-        at.simulator.latency_seconds = 0.5
-        for _ in range(4):
-            await at.router.generate("a red kite", model=GOOGLE)
-        assert await planned(at, "quick") == [OPENAI, GOOGLE]
+        assert (health.latency_seconds(OPENAI) or 0) > 0
+        for name, seconds, leads in ((OPENAI, 100, OPENAI), (GOOGLE, 20, GOOGLE), (GOOGLE, 900, OPENAI)):
+            for _ in range(3):
+                health.succeeded(Turn(name), seconds)
+            at.clock.advance(10)  # an order is kept for a moment
+            assert (await planned(at, "quick"))[0] == leads
 
 
 ONLY = f"""
