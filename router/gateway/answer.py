@@ -11,7 +11,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import cast
 
-from ...providers.base import clock, images
+from ...providers.base import clock
 from ...providers.base.response import Adaptation, ImageResponse, OutputImage, Usage
 from .errors import Headers
 from .order import Order
@@ -21,12 +21,16 @@ QUALITIES = ("low", "medium", "high", "xhigh", "max")
 UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 
 
-def encoded(image: OutputImage) -> bytes:
-    """The picture in base64."""
-    return images.to_base64(image.data).encode("ascii")
+Pieces = list[bytes | memoryview]
+"""A body, in the order of its pieces: pictures stand in it as they came, and are not copied."""
 
 
-def write(order: Order, response: ImageResponse) -> bytes:
+def encoded(image: OutputImage) -> bytes | memoryview:
+    """The picture in base64: the vendor's own characters, where it sent them."""
+    return image.content.base64
+
+
+def write(order: Order, response: ImageResponse) -> Pieces:
     """OpenAI's `ImagesResponse`, and `easel` when it was asked for."""
     members: dict[str, object] = {"created": int(clock.now().timestamp()), **look(order, response)}
     if (counted := usage(response.usage)) is not None:
@@ -35,7 +39,7 @@ def write(order: Order, response: ImageResponse) -> bytes:
         members["safety_identifier"] = name
     if order.include:
         members["easel"] = easel(order, response)
-    pieces = [json.dumps(members)[:-1].encode(), b', "data": [']
+    pieces: Pieces = [json.dumps(members)[:-1].encode(), b', "data": [']
     for place, image in enumerate(response.images):
         pieces += [b", " if place else b"", b"{"]
         if image.revised_prompt is not None:
@@ -46,7 +50,7 @@ def write(order: Order, response: ImageResponse) -> bytes:
             pieces.append(b'"b64_json": "')
         pieces += [encoded(image), b'"}']
     pieces.append(b"]}")
-    return b"".join(pieces)
+    return pieces
 
 
 def look(order: Order, response: ImageResponse) -> dict[str, object]:

@@ -118,7 +118,7 @@ def _word(order: Order) -> str:
     return word if word in QUALITIES else "auto"
 
 
-def _frame(order: Order, kind: str, about: dict[str, object], picture: bytes) -> bytes:
+def _frame(order: Order, kind: str, about: dict[str, object], picture: bytes | memoryview) -> bytes:
     name = f"{NAMES[order.endpoint]}.{kind}"
     head = json.dumps({"type": name, "created_at": int(clock.now().timestamp()), **about})[:-1]
     return b"".join((f"event: {name}\ndata: {head}, ".encode(), b'"b64_json": "', picture, b'"}\n\n'))

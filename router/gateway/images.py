@@ -16,7 +16,7 @@ from ..steps.parse import new_request_id
 from ..steps.validate import REQUEST_ID
 from . import body as bodies
 from . import events
-from .answer import easel_headers, write
+from .answer import Pieces, easel_headers, write
 from .body import FORM, JSON, Content, Left, Place, Receive, Scope, Send
 from .errors import Failure, Headers, Refused, answer
 from .order import Endpoint, Order, understood
@@ -72,26 +72,28 @@ class Visit:
         self.status = status
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def body(self, data: bytes, *, more: bool = False) -> None:
+    async def body(self, data: bytes | memoryview, *, more: bool = False) -> None:
         self.bytes_out += len(data)
         await self.send({"type": "http.response.body", "body": data, "more_body": more})
 
-    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+    async def whole(self, status: int, headers: Headers, pieces: Pieces) -> None:
+        size = sum(map(len, pieces))
         await self.head(
             status,
             [
                 (b"content-type", b"application/json"),
-                (b"content-length", b"%d" % len(body)),
+                (b"content-length", b"%d" % size),
                 (b"x-request-id", self.request_id.encode()),
                 VERSION,
                 *headers,
             ],
         )
-        if len(body) <= AT_ONCE_BYTES:
-            await self.body(body)
-        else:
-            await self.body(body, more=True)
-            await self.body(b"")  # returns when the client has taken most of it: until then it counts as under way
+        if size <= AT_ONCE_BYTES:
+            await self.body(b"".join(pieces))
+            return
+        for piece in pieces:
+            await self.body(piece, more=True)
+        await self.body(b"")  # returns when the client has taken most of it: until then it counts as under way
 
 
 Work = Callable[[Visit, "Router", Place], Awaitable[None]]
@@ -148,9 +150,9 @@ async def _serve(visit: Visit, router: Router, place: Place) -> None:
             visit.response = await events.stream(visit, order, router, place)
         else:
             visit.response = response = await router.run(order.fields)
-            data = write(order, response)
-            place.hold(len(data))
-            await visit.whole(200, easel_headers(order, response), data)
+            pieces = write(order, response)
+            place.hold(sum(map(len, pieces)))
+            await visit.whole(200, easel_headers(order, response), pieces)
 
 
 def called(visit: Visit, order: Order) -> None:

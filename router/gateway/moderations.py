@@ -30,4 +30,4 @@ async def moderate(visit: Visit, router: Router, place: Place) -> None:
             (b"x-easel-request-id", visit.request_id.encode()),
             (b"x-easel-deployment", relayed.deployment.encode()),
         )
-        await visit.whole(relayed.reply.status, headers, relayed.reply.body)
+        await visit.whole(relayed.reply.status, headers, [relayed.reply.body])

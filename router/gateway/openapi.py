@@ -27,7 +27,14 @@ MEANINGS: Mapping[int, str] = {
     504: "It was sent, and no answer came: it may have been billed.",
 }
 PAINTING = (400, 401, 408, 409, 413, 415, 429, 500, 502, 503, 504)
-EVENTS = {"schema": {"type": "string", "description": "Server-sent events, with OpenAI's names."}}
+EVENTS: Json = {
+    "schema": {
+        "type": "object",
+        "description": "Server-sent events, with OpenAI's names; `data` is JSON.",
+        "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+        "required": ["event", "data"],
+    }
+}
 OPEN: Json = {"type": "object", "additionalProperties": True}
 
 

@@ -80,7 +80,7 @@ async def respond(visit: Visit, router: Router, place: Place) -> None:
                 _keep(visit, turn, response)
                 whole = _joined(turn.done(response), response)
                 place.hold(len(whole))
-                await visit.whole(200, easel_headers(order, response), whole)
+                await visit.whole(200, easel_headers(order, response), [whole])
             elif not (await router.explain(order.fields, keys=True)).plan:
                 await router.run(order.fields)  # which says why
             else:
