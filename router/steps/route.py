@@ -15,7 +15,7 @@ from ...providers.base.clock import Clock
 from ...providers.base.errors import Dropped, NoModelCan, OverBudget, Relaxation, RequestError
 from ...providers.base.request import ImageRequest, Policy
 from ...providers.base.response import Decision
-from .. import contract
+from .. import contract, relaxing
 from ..contract import Policies
 from ..deployments import Deployment, Deployments
 from ..document import did_you_mean
@@ -252,7 +252,7 @@ def relaxations(request: ImageRequest, dropped: tuple[Dropped, ...], known: Know
     usable = [each for each in known.deployments if each.lacking is None] or list(known.deployments)
     asked = {each.deployment for each in dropped}
     found: list[Relaxation] = []
-    for change in contract.relaxations(request, policies, unmet):
+    for change in relaxing.relaxations(request, policies, unmet):
         can = tuple(
             each.name
             for each in usable

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from easel.providers.base.capabilities import Model
 from easel.providers.base.request import AspectRatio, ImageRequest, Policy, Size
 from easel.router.catalog import load_catalog, unknown_model
-from easel.router.contract import Fitted, Policies, Unmet, check, fit, relaxations
+from easel.router.contract import Fitted, Policies, Unmet, check, fit
 from easel.router.deployments import Deployment
+from easel.router.relaxing import relaxations
 from easel.router.settings import DeploymentRow
 
 from .requests import MASKS, PICTURES, requests
