@@ -147,12 +147,11 @@ class _Way:
                 self._known.orders.keep(key, order, now)
         else:
             offers = (self._offer_again(name, row) for name in order.names)
-        place = 0
+        place, among = 0, f"of {order.able} by {' and '.join(by.by)}"
         for offer in offers:
             if isinstance(offer, Offer):
                 place += 1
-                why = f"{place} of {order.able} by {' and '.join(by.by)}: {self._figures(offer, by)}"
-                yield self._planned(offer, row, why)
+                yield self._planned(offer, row, f"{place} {among}: {self._figures(offer, by)}")
             elif offer is not None:
                 yield offer
 
@@ -196,12 +195,15 @@ class _Way:
         return seen if seen is not None else typical if typical is not None else float("inf")
 
     def _figures(self, offer: Offer, by: By) -> str:
-        price, seconds = offer.estimate.expected, self._latency(offer)
-        said = {
-            "price": f"${price:.4f}" if price is not None else "no price is known",
-            "latency": f"{seconds:.1f} s" if seconds != float("inf") else "no latency is known",
-        }
-        return ", ".join(said[name] for name in by.by)
+        return ", ".join(self._dollars(offer) if name == "price" else self._seconds(offer) for name in by.by)
+
+    def _dollars(self, offer: Offer) -> str:
+        price = offer.estimate.expected
+        return f"${price:.4f}" if price is not None else "no price is known"
+
+    def _seconds(self, offer: Offer) -> str:
+        seconds = self._latency(offer)
+        return f"{seconds:.1f} s" if seconds != float("inf") else "no latency is known"
 
     def _step(self, deployment: Deployment, row: RouteRow | None, why: str) -> Planned | Dropped:
         self._seen.add(deployment.name)
