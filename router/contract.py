@@ -11,7 +11,7 @@ be changed).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, cast
@@ -136,25 +136,48 @@ class Fitted:
 # Can it?
 
 
-def check(request: ImageRequest, model: Model, policies: Policies, today: date) -> Unmet | None:
-    """The first condition that does not hold, or None. The cheapest questions come first."""
-    return (
-        _alive(model, today)
-        or _operation(request, model)
-        or _background(request, model)
-        or _inputs(request, model)
-        or _mask(request, model)
-        or _requires(request, model)
-        or _prompt(request, model, policies)
-        or _needs(request, model)
-        or _size(request, model, policies)
-        or _count(request, model, policies)
-        or _quality(request, model, policies)
-        or _format(request, model, policies)
-        or _hints(request, model, policies)
-        or _stream(request, model, policies)
-        or _options(request, model, policies)
+Question = Callable[[ImageRequest, Model, Policies], "Unmet | None"]
+
+
+def questions(request: ImageRequest, policies: Policies) -> tuple[Question, ...]:
+    """The conditions that this request makes of any model, the cheapest first: all others hold by themselves."""
+    strict = policies.strict
+    raised: tuple[tuple[Question, object], ...] = (
+        (_operation, True),
+        (_background, request.background != "auto"),
+        (_inputs, request.images or request.references),
+        (_mask, request.mask is not None),
+        (_requires, True),
+        (_prompt, True),
+        (_needs, request.needs or request.text),
+        (_size, strict("size") or strict("aspect_ratio") or strict("resolution")),
+        (_count, strict("n")),
+        (_quality, strict("quality")),
+        (_format, request.output_format is not None or request.output_compression is not None),
+        (_hints, any(strict(name) for name in HINTS)),
+        (_stream, request.stream or request.partial_images),
+        (_options, request.provider_options),
     )
+    return tuple(question for question, is_raised in raised if is_raised)
+
+
+def check(
+    request: ImageRequest,
+    model: Model,
+    policies: Policies,
+    today: date,
+    *,
+    asked: tuple[Question, ...] | None = None,
+) -> Unmet | None:
+    """The first condition that does not hold, or None. `asked` are the `questions`, for a caller with many models."""
+    unmet = _alive(model, today)
+    if unmet is not None:
+        return unmet
+    for question in questions(request, policies) if asked is None else asked:
+        unmet = question(request, model, policies)
+        if unmet is not None:
+            return unmet
+    return None
 
 
 def _alive(model: Model, today: date) -> Unmet | None:
@@ -169,7 +192,7 @@ def _alive(model: Model, today: date) -> Unmet | None:
     return None
 
 
-def _operation(request: ImageRequest, model: Model) -> Unmet | None:
+def _operation(request: ImageRequest, model: Model, _policies: Policies) -> Unmet | None:
     wanted = "edit" if request.operation == "generate" and request.references else request.operation
     if wanted in model.operations.value:
         return None
@@ -177,7 +200,7 @@ def _operation(request: ImageRequest, model: Model) -> Unmet | None:
     return Unmet("operation", f"cannot {word}", model.operations)
 
 
-def _background(request: ImageRequest, model: Model) -> Unmet | None:
+def _background(request: ImageRequest, model: Model, _policies: Policies) -> Unmet | None:
     if request.background == "auto":
         return None
     if request.background not in model.backgrounds.value:
@@ -194,7 +217,7 @@ def _transparent_format(request: ImageRequest, model: Model) -> OutputFormat | N
     return wanted if wanted is not None and able.count(wanted) else next(iter(able), None)
 
 
-def _inputs(request: ImageRequest, model: Model) -> Unmet | None:
+def _inputs(request: ImageRequest, model: Model, _policies: Policies) -> Unmet | None:
     given = request.input_images
     if not given:
         return None
@@ -216,7 +239,7 @@ def _inputs(request: ImageRequest, model: Model) -> Unmet | None:
     return None
 
 
-def _mask(request: ImageRequest, model: Model) -> Unmet | None:
+def _mask(request: ImageRequest, model: Model, _policies: Policies) -> Unmet | None:
     if request.mask is None:
         return None
     rule = model.mask.value
@@ -227,7 +250,7 @@ def _mask(request: ImageRequest, model: Model) -> Unmet | None:
     return None
 
 
-def _requires(request: ImageRequest, model: Model) -> Unmet | None:
+def _requires(request: ImageRequest, model: Model, _policies: Policies) -> Unmet | None:
     """Tools for one job: an eraser is no candidate for a request without a mask."""
     if model.requires is None:
         return None
@@ -249,7 +272,7 @@ def _prompt(request: ImageRequest, model: Model, policies: Policies) -> Unmet | 
     return Unmet("prompt", f"takes at most {most:,} characters, not {length:,}", fact) if length > most else None
 
 
-def _needs(request: ImageRequest, model: Model) -> Unmet | None:
+def _needs(request: ImageRequest, model: Model, _policies: Policies) -> Unmet | None:
     """A need is unmet when the model is known to be weak at it; what is unknown is not held against it."""
     strengths = model.strengths.value
     for need in request.needs:

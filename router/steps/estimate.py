@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import count
 
@@ -12,7 +12,7 @@ from ...providers.base.errors import Dropped
 from ...providers.base.request import ImageRequest, Policy
 from ...providers.base.response import Estimate
 from .. import contract, pricing
-from ..contract import Changes, Fitted, Policies, Unmet
+from ..contract import Changes, Fitted, Policies, Question, Unmet
 from ..deployments import Deployment
 from ..memo import MOST_KEPT, Memo
 from ..offers import Offer
@@ -37,16 +37,28 @@ def estimate(request: ImageRequest, *, policy: PolicySection, today: date, keys:
 
     def offer(deployment: Deployment, rule_fields: RuleFields) -> Offer | Dropped:
         model = deployment.model
-        policies, number = fitting.policies(frozenset(rule_fields.items()))
-        unmet = _unusable(request, deployment, keys=keys) or contract.check(request, model, policies, today)
+        under = fitting.under(frozenset(rule_fields.items()))
+        unmet = _unusable(request, deployment, keys=keys) or contract.check(
+            request, model, under.policies, today, asked=under.questions
+        )
         if unmet is not None:
             return unmet.dropped(deployment)
-        fitted = fitting.fit(model, policies, number)
+        fitted = fitting.fit(model, under)
         found = price(fitted, model)
         unmet = _too_dear(request, model, found)
         return unmet.dropped(deployment) if unmet is not None else Offer(deployment, fitted, found)
 
     return offer
+
+
+@dataclass(frozen=True, slots=True)
+class _Under:
+    """What holds for the request under one rule."""
+
+    policies: Policies
+    questions: tuple[Question, ...]
+    number: int | None
+    """Of its shape under this rule; None for a request that shares with no other."""
 
 
 class _Fitting:
@@ -58,26 +70,26 @@ class _Fitting:
         self._today = today
         own = any(getattr(request, name) for name in OF_ONE_REQUEST)
         self._shape = None if own else shape(request)
-        self._under: dict[frozenset[tuple[str, Policy]], tuple[Policies, int | None]] = {}
+        self._under: dict[frozenset[tuple[str, Policy]], _Under] = {}
         self._changed: dict[tuple[tuple[str, object], ...], ImageRequest] = {}
 
-    def policies(self, rule_fields: frozenset[tuple[str, Policy]]) -> tuple[Policies, int | None]:
-        """What a rule allows, and the number of this shape under it; None for a request that shares with no other."""
+    def under(self, rule_fields: frozenset[tuple[str, Policy]]) -> _Under:
         found = self._under.get(rule_fields)
         if found is None:
             policies = Policies.of(self._policy.fields, dict(rule_fields), self._request.policy)
             days = self._policy.warn_days_before_shutdown
             number = None if self._shape is None else _number((self._shape, policies.key, self._today, days))
-            found = self._under[rule_fields] = policies, number
+            found = _Under(policies, contract.questions(self._request, policies), number)
+            self._under[rule_fields] = found
         return found
 
-    def fit(self, model: Model, policies: Policies, number: int | None) -> Fitted:
+    def fit(self, model: Model, under: _Under) -> Fitted:
         days = self._policy.warn_days_before_shutdown
 
         def make() -> Changes:
-            return contract.changes(self._request, model, policies, self._today, warn_days=days)
+            return contract.changes(self._request, model, under.policies, self._today, warn_days=days)
 
-        found = make() if number is None else _CHANGES.of(model, number, make)
+        found = make() if under.number is None else _CHANGES.of(model, under.number, make)
         request = self._changed.get(found.fields)
         if request is None:
             request = self._changed[found.fields] = contract.changed(self._request, found)
