@@ -14,6 +14,7 @@ from ..providers.base.errors import (
     AllAttemptsFailed,
     Dropped,
     InvalidRequest,
+    ModelNotFound,
     NoModelCan,
     OutcomeUnknown,
     ProviderError,
@@ -85,7 +86,7 @@ async def _post(
     if reply.status < 300:
         return reply
     error = adapter.error(reply)
-    if isinstance(error, InvalidRequest) and reply.error_json() is not None:
+    if isinstance(error, InvalidRequest | ModelNotFound) and reply.error_json() is not None:
         return reply  # the caller's to mend, in the vendor's own words
     raise error
 

@@ -367,6 +367,15 @@ def _expression(expression: str) -> Test:
         if name not in FUNCTIONS and not OPERATORS.fullmatch(name):
             raise ValueError(f"expr may not call {name}(); possible: {', '.join(sorted(FUNCTIONS))}")
 
+    try:
+        example: object = program.execute(View(ImageRequest(prompt="a picture")).variables)
+    except (TypeError, ValueError, RuntimeError, LookupError, ArithmeticError):
+        example = None  # it asks for what this request does not have, and says nothing of others
+    if not isinstance(example, bool | None):
+        raise ValueError(
+            f"expr must say yes or no, and for a plain request it says {example!r}; compare it, as in n > 2"
+        )
+
     def evaluate(view: View) -> bool | None:
         try:
             answer: object = program.execute(view.variables)

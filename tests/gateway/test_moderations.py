@@ -60,6 +60,14 @@ def test_what_the_vendor_finds_wrong_is_the_callers(gateway: Served) -> None:
     assert len(gateway.sent()) == 1
 
 
+def test_a_model_that_the_vendor_does_not_know_is_the_callers(gateway: Served) -> None:
+    client = openai.OpenAI(base_url=gateway.base_url, api_key=gateway.key, max_retries=0)
+    with client, pytest.raises(openai.APIStatusError) as caught:
+        client.moderations.create(input="a kite", model="no-such-model")
+    assert 400 <= caught.value.status_code < 500
+    assert "no-such-model" in str(caught.value)
+
+
 def test_the_next_account_is_asked(tmp_path: Path) -> None:
     keys = {"FIRST_KEY": "no-such-key-1", "SECOND_KEY": "sim-second"}
     with running(today=TODAY) as simulator:

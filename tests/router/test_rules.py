@@ -250,7 +250,6 @@ def test_rules_for_others_are_not_asked() -> None:
         ("size(text) == 2", True),
         ("caller != 'app'", False),
         ("prompt == 'see https://a.example // not a comment'", False),
-        ("n", False),
         ("1 / 0 == 1", False),
     ],
 )
@@ -286,6 +285,8 @@ def test_an_expression_about_what_is_missing_is_a_declared_outcome(expr: str) ->
         ("cel.bind(n, 1, n == 1)", "names 'cel'|may not call bind"),
         ("promt == 'a'", "names 'promt', which a request does not have; did you mean 'prompt'"),
         ("duration('1s') > duration('2s')", r"may not call duration\(\); possible: contains"),
+        ("n + 1", "must say yes or no, and for a plain request it says 2"),
+        ("prompt", "must say yes or no"),
         ("n ==", "is not CEL"),
         ("", "is not CEL"),
     ],
