@@ -265,6 +265,8 @@ def _prompt(request: ImageRequest, model: Model, policies: Policies) -> Unmet | 
     fact, most = model.max_prompt_characters, model.max_prompt_characters.value
     if most != 0 and request.operation in {"generate", "edit"} and not (request.prompt.strip() or request.text):
         return Unmet("prompt", "needs a prompt", fact)
+    if most == 0 and request.prompt.strip():
+        return Unmet("prompt", "takes no prompt", fact)
     if most is None:
         return None
     plain = not (request.text or request.style or request.negative_prompt)
