@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...providers.base import clock, images
@@ -38,27 +39,7 @@ async def stream(visit: Visit, order: Order, router: Router, place: Place) -> Im
     The head waits for the first of them, so that a request which fails before has an error's status, and one that is
     answered at once has its `x-easel-*` headers.
     """
-    came: asyncio.Queue[PartialImage | None] = asyncio.Queue()
-    painting = asyncio.ensure_future(router.run(order.fields, on_partial=came.put_nowait))
-    painting.add_done_callback(lambda _: came.put_nowait(None))
-    try:
-        while True:
-            try:
-                async with asyncio.timeout(visit.gateway.limits.keep_alive_seconds):
-                    partial = await came.get()
-            except TimeoutError:
-                await begin(visit, ())
-                await visit.body(KEEP_ALIVE, more=True)
-                continue
-            if partial is None:
-                break
-            await begin(visit, ())
-            await visit.body(_partial(order, partial), more=True)
-        response = await painting
-    finally:
-        if not painting.done():
-            painting.cancel()
-            await asyncio.wait({painting})  # until the ledger knows
+    response = await painting(visit, order, router, lambda partial: _partial(order, partial))
     await begin(visit, easel_headers(order, response))
     for place_of in range(len(response.images)):
         frame = _completed(order, response, place_of)
@@ -66,6 +47,30 @@ async def stream(visit: Visit, order: Order, router: Router, place: Place) -> Im
         await visit.body(frame, more=True)
     await visit.body(b"")
     return response
+
+
+async def painting(visit: Visit, order: Order, router: Router, frame: Callable[[PartialImage], bytes]) -> ImageResponse:
+    """Paint; send each preview as it comes, and comments while nothing does. Raises as `Router.run` does."""
+    came: asyncio.Queue[PartialImage | None] = asyncio.Queue()
+    work = asyncio.ensure_future(router.run(order.fields, on_partial=came.put_nowait))
+    work.add_done_callback(lambda _: came.put_nowait(None))
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(visit.gateway.limits.keep_alive_seconds):
+                    partial = await came.get()
+            except TimeoutError:
+                piece = KEEP_ALIVE
+            else:
+                if partial is None:
+                    return await work
+                piece = frame(partial)
+            await begin(visit, ())
+            await visit.body(piece, more=True)
+    finally:
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work})  # until the ledger knows
 
 
 def failed(failure: Failure) -> bytes:

@@ -10,7 +10,6 @@ developers.openai.com/api/docs/guides/tools-image-generation, read 2026-11-23.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 from collections.abc import Mapping
@@ -33,7 +32,7 @@ from . import turns
 from .answer import QUALITIES, easel, easel_headers, encoded, look, usage
 from .body import JSON, Content, Place
 from .errors import USER_ERROR, Refused, answer
-from .events import KEEP_ALIVE, begin
+from .events import begin, painting
 from .images import Visit, WhileConnected, called
 from .turns import Asked
 
@@ -228,7 +227,7 @@ async def _stream(visit: Visit, turn: Turn, router: Router, place: Place) -> Ima
     await _send(visit, _called(turn, "in_progress"))
     await _send(visit, _called(turn, "generating"))
     try:
-        response = await _painting(visit, turn, router)
+        response = await painting(visit, turn.order, router, lambda partial: _written(_preview(turn, partial)))
     except EaselError as error:
         visit.error = error
         item, response_error = _failed(error)
@@ -247,28 +246,6 @@ async def _stream(visit: Visit, turn: Turn, router: Router, place: Place) -> Ima
         await visit.body(frame, more=True)
     await visit.body(b"")
     return response
-
-
-async def _painting(visit: Visit, turn: Turn, router: Router) -> ImageResponse:
-    """Previews are sent as they come, and comments while nothing does."""
-    came: asyncio.Queue[PartialImage | None] = asyncio.Queue()
-    painting = asyncio.ensure_future(router.run(turn.order.fields, on_partial=came.put_nowait))
-    painting.add_done_callback(lambda _: came.put_nowait(None))
-    try:
-        while True:
-            try:
-                async with asyncio.timeout(visit.gateway.limits.keep_alive_seconds):
-                    partial = await came.get()
-            except TimeoutError:
-                await visit.body(KEEP_ALIVE, more=True)
-                continue
-            if partial is None:
-                return await painting
-            await _send(visit, _preview(turn, partial))
-    finally:
-        if not painting.done():
-            painting.cancel()
-            await asyncio.wait({painting})  # until the ledger knows
 
 
 def _called(turn: Turn, state: str) -> dict[str, object]:
@@ -307,7 +284,11 @@ def _failed(error: EaselError) -> tuple[dict[str, object], dict[str, object]]:
 
 
 async def _send(visit: Visit, event: Mapping[str, object]) -> None:
-    await visit.body(_frame(event, json.dumps(event).encode()), more=True)
+    await visit.body(_written(event), more=True)
+
+
+def _written(event: Mapping[str, object]) -> bytes:
+    return _frame(event, json.dumps(event).encode())
 
 
 def _frame(event: Mapping[str, object], data: bytes) -> bytes:
