@@ -7,6 +7,7 @@ FastAPI serves and describes it. The Images API, which does not pass through her
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, time
 from functools import cache, lru_cache
@@ -196,15 +197,15 @@ async def _not_served(request: Request, error: Exception) -> Response:
     return Response(content, status, headers, media_type="application/json")
 
 
-class _Door:
+class _Door(ABC):
     """What both applications answer."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
+    @abstractmethod
     def admit(self, request: Request) -> None:
         """Raises NotAuthenticated or Refused."""
-        raise NotImplementedError
 
     async def probe(self, request: Request) -> Response:
         status, content = probe(self._gateway.standing, request.url.path)
