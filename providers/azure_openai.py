@@ -31,7 +31,7 @@ class AzureOpenAI(ImagesApi):
 
     name = "azure_openai"
     settings = frozenset({"api_version"})
-    request_id_headers = ("apim-request-id", "x-request-id")
+    request_id_headers = ("apim-request-id", "x-request-id")  # unconfirmed: which of them Azure sends for images
 
     def __init__(self, *, base_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
         super().__init__(base_url=base_url, settings=settings)

@@ -24,7 +24,10 @@ class Dialect:
     mask_field: str = "mask"
     masked_edits: str = EDITS
     edits_in_json: bool = False
-    """Without a mask, pictures go to generations as base64: `files` are changed, `ref_images` guide."""
+    """Without a mask, pictures go to generations as base64: `files` are changed, `ref_images` guide.
+
+    unconfirmed: which of the two does which.
+    """
     negative_after_bar: bool = False
     """The negative prompt follows the prompt after a `|`."""
 

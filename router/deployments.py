@@ -108,7 +108,7 @@ class Deployments:
         return Deployments({name: at_twin(each) for name, each in self.by_name.items()})
 
 
-def build(settings: Settings, catalog: Catalog, environment: Mapping[str, str]) -> Deployments:
+def build(settings: Settings, catalog: Catalog, environment: Mapping[str, str], *, today: date) -> Deployments:
     """Raises ConfigError with every row that names an unknown provider, model or setting."""
     found: dict[str, Deployment] = {}
     open_rows: list[tuple[DeploymentRow, Mapping[str, str]]] = []
@@ -131,7 +131,7 @@ def build(settings: Settings, catalog: Catalog, environment: Mapping[str, str]) 
             open_rows.append((row, environment))
             continue
         try:
-            models = list(_models(row, catalog))
+            models = list(_models(row, catalog, today))
         except (ValueError, ValidationError) as error:
             wrong.append(settings.problem("deployments", (index, "models"), str(error)))
             continue
@@ -146,7 +146,7 @@ def build(settings: Settings, catalog: Catalog, environment: Mapping[str, str]) 
     return Deployments(found, tuple(open_rows))
 
 
-def _models(row: DeploymentRow, catalog: Catalog) -> Iterator[tuple[str, Model]]:
+def _models(row: DeploymentRow, catalog: Catalog, today: date) -> Iterator[tuple[str, Model]]:
     """The row's models, each with its name in the catalogue and, where it differs, its name here."""
     known = {model.id: model for model in catalog.models.values() if model.provider == row.provider}
     if row.models == "all":
@@ -159,7 +159,7 @@ def _models(row: DeploymentRow, catalog: Catalog) -> Iterator[tuple[str, Model]]
         if name in known:
             model = known[name]
         elif row.facts or not known:
-            model = _described(row, name, date.today())  # noqa: DTZ011 (the day the operator vouches for it)
+            model = _described(row, name, today)
             if beyond := _beyond_words(model):
                 raise ValueError(f"facts of {name!r}: {row.provider} has no field for {', '.join(beyond)}")
         else:

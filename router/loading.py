@@ -49,7 +49,8 @@ def load(
     catalog = load_catalog()
     if found.catalogue is not None:
         catalog = catalog.plus(load_catalog(found.catalogue).models.values())
-    ways = deployments.build(found, catalog, environment if environment is not None else settings.environment())
+    variables = environment if environment is not None else settings.environment()
+    ways = deployments.build(found, catalog, variables, today=today)
     if simulator_url is not None:
         ways = ways.simulated(simulator_url)
     rules = checks.compiled(found)

@@ -106,10 +106,12 @@ def route(request: Request, world: World, request_id: str) -> Answer:
 
 
 def not_found() -> AzureRefusal:
+    """unconfirmed: the code and the text."""
     return AzureRefusal(404, "404", "Resource not found")
 
 
 def check_key(request: Request, world: World) -> None:
+    """unconfirmed: the code and the text of a bad key. Those of a resource that is shut were seen in 2026."""
     token = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
     key = request.headers.get("api-key") or token
     if not key.startswith("sim-") or world.fault == "bad_key":
@@ -166,7 +168,7 @@ def named_in_path(deployment: str, body: Mapping[str, object], today: date) -> M
 
 
 def deployed(name: str, today: date) -> Model:
-    """What a retired deployment answers is unconfirmed: here it is gone."""
+    """The code is documented. unconfirmed: the text, and what a retired deployment answers (here it is gone)."""
     model = DEPLOYABLE.get(name.partition("--")[0])
     if model is None or not model.is_live(today):
         raise AzureRefusal(
@@ -179,7 +181,7 @@ def deployed(name: str, today: date) -> Model:
 
 
 def check_service(world: World, version: str) -> None:
-    """Limits and outages. unconfirmed for images: the texts, which are those of other operations."""
+    """Limits and outages. unconfirmed for images: codes and texts, modelled on other operations'."""
     match world.fault:
         case "rate_limit":
             raise AzureRefusal(

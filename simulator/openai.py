@@ -160,6 +160,7 @@ def route(call: Call) -> Answer:
 
 
 def check_key(call: Call) -> None:
+    """The code of a bad key is documented; the texts are unconfirmed."""
     if not call.key:
         raise Refusal(
             "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer "
@@ -384,7 +385,7 @@ def show_file(file_id: str, call: Call) -> Answer:
     with call.world.lock:
         stored = call.world.jobs.get(file_id)
         if not isinstance(stored, orders.StoredFile):
-            raise Refusal(f"No such File object: {file_id}", status=404, param="id")
+            raise Refusal(f"No such File object: {file_id}", status=404, param="id")  # unconfirmed: the text
         if call.request.method == "DELETE":
             del call.world.jobs[file_id]
             return Answer.json({"id": file_id, "object": "file", "deleted": True})

@@ -78,7 +78,6 @@ TIME = frozenset(
 )
 OWN_TIME: Mapping[str, str] = {
     "providers/base/clock.py": "it is the clock",
-    "router/deployments.py": "the day on which an operator vouches for a model of their own is the real one",
     "router/cli/": "a progress line counts the seconds that somebody really waits",
     "simulator/": "a vendor's clock is its own: the simulator imports nothing of ours",
 }

@@ -486,7 +486,7 @@ def test_facts_that_a_provider_has_no_field_for_are_a_problem_of_the_configurati
     row = "{provider: google, key: {env: K}, models: [gemini-9], facts: {hints: [seed, style]}}"
     file.write_text(f"version: 1\ndeployments: [{row}]\n")
     with pytest.raises(ConfigError, match="facts of 'gemini-9': google has no field for size, style"):
-        build(load(file), load_catalog(), {})
+        build(load(file), load_catalog(), {}, today=TODAY)
 
 
 # The vendors' twins, over the wire
