@@ -231,3 +231,6 @@ def filtered(request: Request, blocked: Blocked) -> Answer:
         },
         status=400,
     )
+
+
+TWIN = Azure

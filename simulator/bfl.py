@@ -990,3 +990,6 @@ def dilate(mask: bytes, pixels: int) -> bytes:
     buffer = BytesIO()
     grown.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+TWIN = Bfl

@@ -11,15 +11,15 @@ import difflib
 import re
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeGuard, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from .server import Request
 
-TwinName = Literal["openai", "azure", "google", "bfl"]
-TWINS: Final[tuple[TwinName, ...]] = ("openai", "azure", "google", "bfl")
+TWINS: Final = ("openai", "azure", "google", "bfl")
+"""Each a module of this package, whose `TWIN` makes it."""
 
 Fault = Literal[
     # The vendor answers, in its own words.
@@ -55,7 +55,7 @@ class FaultError(ValueError):
 class FaultRule:
     """Which calls of a twin go wrong. With neither `count` nor `share`, all of them do."""
 
-    twin: TwinName
+    twin: str
     fault: Fault
     model: str | None = None
     """As the vendor calls it, in the path or in the body; None: any."""
@@ -104,7 +104,7 @@ def parse(text: str) -> FaultRule:
     if not equals or not wanted:
         raise FaultError(f"{text!r}: write twin=fault, twin=fault:count or twin=fault:share%, as openai=unavailable:2")
     twin, _, model = target.partition("/")
-    if not is_twin(twin):
+    if twin not in TWINS:
         raise FaultError(f"{text!r}: there is no twin {twin!r}{_hint(twin, TWINS)}; there are {', '.join(TWINS)}")
     name, colon, how_often = wanted.partition(":")
     fault = named(name)
@@ -130,10 +130,6 @@ def _how_often(text: str, how_often: str) -> tuple[int | None, float | None]:
     if percent and 0 < float(percent[1]) <= 100:
         return None, float(percent[1]) / 100
     raise FaultError(f"{text!r}: after the colon comes a count (2) or a share (25%), not {how_often!r}")
-
-
-def is_twin(name: str) -> TypeGuard[TwinName]:
-    return name in TWINS
 
 
 def _hint(name: str, known: Collection[str]) -> str:

@@ -855,3 +855,6 @@ def on_checkerboard(content: bytes, model: Model) -> bytes:
     buffer = BytesIO()
     board.save(buffer, model.output_format)
     return buffer.getvalue()
+
+
+TWIN = Google

@@ -390,3 +390,6 @@ def show_file(file_id: str, call: Call) -> Answer:
             del call.world.jobs[file_id]
             return Answer.json({"id": file_id, "object": "file", "deleted": True})
     return Answer.json(describe_file(file_id, stored))
+
+
+TWIN = OpenAI

@@ -8,6 +8,7 @@ but the standard library. Headers that steer one request: `x-simulate-fault` (a 
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import math
@@ -26,7 +27,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from typing_extensions import override
 
-from .faults import TWINS, Fault, FaultError, FaultRule, Faults, TwinName, is_twin, named, parse
+from .faults import TWINS, Fault, FaultError, FaultRule, Faults, named, parse
 from .world import World
 
 if TYPE_CHECKING:
@@ -84,25 +85,10 @@ class Twin(Protocol):
     def answer(self, request: Request, world: World) -> Answer: ...
 
 
-def make_twin(name: TwinName) -> Twin:
+def make_twin(name: str) -> Twin:
     """Imported here, because twins take Request and Answer from this module."""
-    match name:
-        case "openai":
-            from .openai import OpenAI
-
-            return OpenAI()
-        case "azure":
-            from .azure import Azure
-
-            return Azure()
-        case "google":
-            from .google import Google
-
-            return Google()
-        case "bfl":
-            from .bfl import Bfl
-
-            return Bfl()
+    module = importlib.import_module(f".{name}", __package__)
+    return cast("Callable[[], Twin]", module.TWIN)()
 
 
 class Refusal(Exception):
@@ -123,7 +109,7 @@ class Simulator:
         self.latency_seconds = latency_seconds
         self.received: deque[Request] = deque(maxlen=REMEMBERED_REQUESTS)
         """The latest requests, oldest first, with what was refused or never answered among them."""
-        self._twins: dict[TwinName, Twin] = {}
+        self._twins: dict[str, Twin] = {}
         self._lock = threading.Lock()
         self._door = _Door(port, self)
         self.base_url = f"http://127.0.0.1:{self._door.server_port}"
@@ -131,7 +117,7 @@ class Simulator:
         self._thread = threading.Thread(target=self._door.serve_forever, args=(0.05,), name="simulator", daemon=True)
         self._thread.start()
 
-    def twin(self, name: TwinName) -> Twin:
+    def twin(self, name: str) -> Twin:
         with self._lock:
             if name not in self._twins:
                 self._twins[name] = make_twin(name)
@@ -266,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # the body may not have been read
             self.send(Answer.json({"simulator": str(refusal)}, status=refusal.status))
 
-    def serve(self, folder: TwinName, request: Request) -> None:
+    def serve(self, folder: str, request: Request) -> None:
         simulator = self.door.simulator
         simulator.received.append(request)
         today, fault, latency_seconds = steering(request)
@@ -287,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = truncate_base64(answer)
             self.send(answer, cut=fault == "cut_body")
 
-    def answer(self, folder: TwinName, request: Request, today: date | None, fault: Fault | None) -> Answer:
+    def answer(self, folder: str, request: Request, today: date | None, fault: Fault | None) -> Answer:
         simulator = self.door.simulator
         try:
             return simulator.twin(folder).answer(request, simulator.world.view(today, fault))
@@ -303,7 +289,7 @@ class _Handler(BaseHTTPRequestHandler):
         twins = {name: f"{base_url}/{name}" for name in TWINS}
         return Answer.json({"twins": twins, "today": self.door.simulator.world.today.isoformat()})
 
-    def read(self) -> tuple[TwinName | None, Request]:
+    def read(self) -> tuple[str | None, Request]:
         """The twin meant, with the request as that twin sees it; None where no twin is."""
         target = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -311,7 +297,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.read_body(headers)
         _, _, rest = target.path.partition("/")
         first, _, below = rest.partition("/")
-        folder = first if is_twin(first) else None
+        folder = first if first in TWINS else None
         path = target.path if folder is None else f"/{below}"
         return folder, Request(self.command, path, query, headers, body, folder or "")
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json as jsonlib
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from .errors import ConfigError, InvalidRequest, Problem, ProviderError, RateLimited, for_status
+from .errors import BadReply, ConfigError, InvalidRequest, Problem, ProviderError, RateLimited, for_status
 from .reply import Event, Node, Reply
 from .request import ImageRequest, InputImage
 from .response import Adaptation, PartialImage, Usage
@@ -21,7 +22,7 @@ from .response import Adaptation, PartialImage, Usage
 if TYPE_CHECKING:
     from .capabilities import Model  # pydantic with it: a tenth of a second that only the router's own start pays
 
-Method = Literal["GET", "POST"]
+Method = Literal["GET", "POST", "PUT"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Call:
     body: bytes | None = field(default=None, repr=False)
     stream: bool = False
     """The answer comes as server-sent events, for `Adapter.read_event`."""
+    then: Callable[[Reply], Call] | None = field(default=None, repr=False)
+    """For a call that only prepares and costs nothing, such as an upload: what its reply makes of the call after it."""
 
     @classmethod
     def get(cls, url: str) -> Call:
@@ -156,6 +159,16 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """What a key was exchanged for."""
+
+    value: str = field(repr=False)
+    """`Adapter.auth` gets it in place of the key."""
+    seconds: float
+    """How long it is good for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """The vendor is still at it: ask again with `call` after `seconds`."""
 
@@ -197,6 +210,21 @@ class Adapter(ABC):
     @abstractmethod
     def auth(self, key: str) -> dict[str, str]:
         """The headers that carry the key."""
+
+    def sign(self, call: Call, url: str, key: str, now: datetime) -> dict[str, str]:
+        """The same for vendors whose headers depend on what is sent, where and when. `url` is the whole address."""
+        return self.auth(key)
+
+    def login(self, key: str, now: datetime) -> Call | None:
+        """The call that exchanges the key for a token, which is then kept for as long as it is good.
+
+        None: the key itself is sent. It costs nothing and carries no header of `auth`.
+        """
+        return None
+
+    def token(self, reply: Reply) -> Token:
+        """What `login` was answered with. Raises BadReply."""
+        raise BadReply(f"{self.name} has no tokens ({reply.status})")
 
     @abstractmethod
     def call(self, request: ImageRequest, model: Model) -> Call:

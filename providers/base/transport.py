@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from functools import reduce
 from urllib.parse import urlsplit
 
 from . import images
-from .adapter import Adapter, AnyAdapter, Call, Done, ImageBase64, ImageBytes, ImageUrl, LocalAdapter, Wait
+from .adapter import Adapter, AnyAdapter, Call, Done, ImageBase64, ImageBytes, ImageUrl, LocalAdapter, Token, Wait
 from .capabilities import Model
 from .clock import Clock
 from .content import Content
@@ -42,6 +43,8 @@ AT_ONCE_BYTES = 100_000
 LONGEST_POLL_SECONDS = 10.0
 LAST_RESORT_SECONDS = 1.0
 """After the deadline the engine closes by itself what cancelling has not closed."""
+TOKEN_SHARE = 0.9
+"""Of its life, after which a token is exchanged anew."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 USER_AGENT = "easel-images"
 
@@ -81,6 +84,8 @@ class Transport:
     ) -> None:
         self.engine = make(engine)
         self._fetcher = Fetcher(self.engine)
+        self.tokens: dict[tuple[AnyAdapter, str], tuple[Token, float]] = {}
+        """What keys were exchanged for, each with the `monotonic` of its end."""
         self.clock = clock or Clock()
         self.max_body_bytes = max_body_bytes
 
@@ -197,6 +202,8 @@ class _Journey:
         self._adapter = adapter
         self._model = model
         self._key = key
+        self._credential = key
+        """The key, or what it was exchanged for."""
         self._deadline = deadline
         self._headers = headers
         self._on_partial = on_partial
@@ -205,7 +212,7 @@ class _Journey:
     async def run(self, call: Call) -> Finished:
         try:
             async with asyncio.timeout(self._remaining()):
-                step = await self._submit(call)
+                step = await self._submit(await self._prepared(call))
         except TimeoutError as error:
             raise self._named(OutcomeUnknown("no answer before the deadline")) from error
         except ProviderError as error:
@@ -221,18 +228,51 @@ class _Journey:
         paintings, lost = await self._transport.paintings(step, self._adapter.base_url, self._deadline)
         return Finished(step, paintings, lost, step.request_id or self._request_id, polls)
 
+    async def _prepared(self, call: Call) -> Call:
+        """Log in where the vendor wants it, and send what comes before the call that is paid for."""
+        await self._log_in()
+        while call.then is not None:
+            reply = await self._prepare(call, self._headers_for(self._address(call.url), call))
+            call = call.then(reply)
+        return call
+
+    async def _log_in(self) -> None:
+        """Have a token that is good for this call, if this vendor wants one in place of the key."""
+        now = self._transport.clock.monotonic()
+        call = self._adapter.login(self._key, self._transport.clock.now()) if self._key else None
+        if call is None or self._key is None:
+            return
+        place = self._adapter, self._key
+        token, ends = self._transport.tokens.get(place, (None, now))
+        if token is None or ends <= now:
+            reply = await self._prepare(call, {"user-agent": USER_AGENT, **call.headers})
+            token = self._adapter.token(reply)
+            self._transport.tokens[place] = token, now + token.seconds * TOKEN_SHARE
+        self._credential = token.value
+
+    async def _prepare(self, call: Call, headers: Mapping[str, str]) -> Reply:
+        """A call that costs nothing. Broken off, it is a ConnectFailed: no picture has been asked for yet."""
+        url = self._address(call.url)
+        try:
+            async with self._send(call, url, headers) as answer:
+                reply = Reply(answer.status, answer.headers, await self._transport.collect(answer), url)
+        except OutcomeUnknown as error:
+            raise ConnectFailed(f"before the picture was asked for, {error}") from error
+        if reply.status >= 300:
+            raise self._adapter.error(reply)
+        return reply
+
+    def _send(self, call: Call, url: str, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Answer]:
+        return self._transport.engine.send(
+            call.method, url, headers, call.body, timeout_seconds=self._remaining() + LAST_RESORT_SECONDS
+        )
+
     async def _submit(self, call: Call) -> Done | Wait:
         url = self._address(call.url)
         finished: list[Done] = []
         reply: Reply | None = None
         try:
-            async with self._transport.engine.send(
-                call.method,
-                url,
-                self._headers_for(url, call),
-                call.body,
-                timeout_seconds=self._remaining() + LAST_RESORT_SECONDS,
-            ) as answer:
+            async with self._send(call, url, self._headers_for(url, call)) as answer:
                 self._note_request_id(answer)
                 if call.stream and _is_stream(answer):
                     await self._stream(answer, finished)
@@ -284,6 +324,8 @@ class _Journey:
 
     def _read(self, reply: Reply) -> Done | Wait:
         if reply.status >= 400:
+            if reply.status == 401 and self._key is not None:
+                self._transport.tokens.pop((self._adapter, self._key), None)
             raise self._adapter.error(reply)
         if reply.status >= 300:
             raise BadReply(f"a redirect ({reply.status}), which is not followed with a key")
@@ -305,7 +347,8 @@ class _Journey:
         return url
 
     def _headers_for(self, url: str, call: Call) -> dict[str, str]:
-        auth = self._adapter.auth(self._key) if self._key else {}
+        now = self._transport.clock.now()
+        auth = self._adapter.sign(call, url, self._credential, now) if self._credential else {}
         return {"user-agent": USER_AGENT, **self._headers, **call.headers, **auth}
 
     def _remaining(self) -> float:
