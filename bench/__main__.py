@@ -7,15 +7,21 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import deciding, moving, starting, walking
-from .measure import Figure, Group
+from . import deciding, gateway, moving, starting, walking
+from .measure import Figure, Group, Table
 
-PARTS = {"starting": starting.run, "deciding": deciding.run, "moving": moving.run, "walking": walking.run}
+PARTS: dict[str, Callable[[], Awaitable[Sequence[Group | Table]]]] = {
+    "starting": starting.run,
+    "deciding": deciding.run,
+    "moving": moving.run,
+    "walking": walking.run,
+    "gateway": gateway.run,
+}
 RESULTS = Path(__file__).parent / "results"
 LATEST = RESULTS / "latest.txt"
 """In the repository, so that a change of the figures can be seen in its history."""
@@ -36,11 +42,11 @@ def main(names: list[str]) -> int:
     }
     said = [", ".join(f"{name} {value}" for name, value in machine.items())]
     print(said[0])
-    groups: list[Group] = []
+    groups: list[Group | Table] = []
     for name in names or PARTS:
-        for group in asyncio.run(PARTS[name]()):
+        for group in asyncio.run(_part(name)):
             groups.append(group)
-            said.append("\n".join(shown(group)))
+            said.append("\n".join(shown(group) if isinstance(group, Group) else tabled(group)))
             print(said[-1], flush=True)
     RESULTS.mkdir(exist_ok=True)
     figures = json.dumps({**machine, "groups": [as_json(group) for group in groups]}, indent=1)
@@ -48,6 +54,19 @@ def main(names: list[str]) -> int:
     if not names:
         LATEST.write_text("\n".join([*said, ""]), encoding="utf-8")
     return 0
+
+
+async def _part(name: str) -> Sequence[Group | Table]:
+    return await PARTS[name]()
+
+
+def tabled(table: Table) -> Iterator[str]:
+    yield ""
+    yield table.title
+    yield f"  {table.method}"
+    yield f"  {'':<28}" + "".join(f"{each:>12}" for each in table.columns)
+    for name, values in table.rows:
+        yield f"  {name:<28}" + "".join(f"{'' if each is None else f'{each:,.2f}':>12}" for each in values)
 
 
 def shown(group: Group) -> Iterator[str]:
@@ -68,7 +87,9 @@ def verdict(figure: Figure) -> str:
     return f"{figure.most:g}: {'holds' if figure.holds else 'MISSED'}"
 
 
-def as_json(group: Group) -> dict[str, object]:
+def as_json(group: Group | Table) -> dict[str, object]:
+    if isinstance(group, Table):
+        return asdict(group)
     figures = [{**asdict(each), "median": each.median, "quartiles": each.quartiles} for each in group.figures]
     return {**asdict(group), "figures": figures}
 

@@ -44,6 +44,20 @@ class Group:
     figures: list[Figure] = field(default_factory=list[Figure])
 
 
+Row = tuple[str, tuple[float | None, ...]]
+"""A name, and a value for each column; None where there is nothing to say."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Several measures of each of several things."""
+
+    title: str
+    method: str
+    columns: tuple[str, ...]
+    rows: list[Row]
+
+
 async def in_turn(works: Mapping[str, Work], *, rounds: int) -> dict[str, tuple[list[float], list[float]]]:
     """Name -> seconds on the wall and seconds of this process's CPU, one of each for every round."""
     wall: dict[str, list[float]] = {name: [] for name in works}

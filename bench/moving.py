@@ -19,6 +19,7 @@ from . import vendor
 from .measure import Figure, Group, Work, in_turn, scaled
 
 ROUNDS = 40
+PICTURE_BYTES = len(vendor.picture(vendor.PICTURES["2.6MB"]))
 BODY = b'{"model": "gpt-image-2", "prompt": "a heron at dawn"}'
 
 
@@ -26,15 +27,16 @@ async def run() -> list[Group]:
     model = load_catalog().model("openai/gpt-image-2")
     request = ImageRequest(prompt="a heron at dawn", size=Size(1024, 1024), quality="high")
     with vendor.running() as address:
-        adapter = providers.adapter("openai")(base_url=address)
-        url = f"{address}/images/generations"
+        base_url = f"{address}/2.6MB/v1"
+        adapter = providers.adapter("openai")(base_url=base_url)
+        url = f"{base_url}/images/generations"
 
         def through(transport: Transport) -> Work:
             async def work() -> None:
                 finished = await transport.run(
                     adapter, request, model, key="a key", deadline=transport.clock.monotonic() + 60
                 )
-                assert len(finished.paintings[0].data) == vendor.PICTURE_BYTES
+                assert len(finished.paintings[0].data) == PICTURE_BYTES
 
             return work
 
@@ -46,11 +48,11 @@ async def run() -> list[Group]:
 
             async def plainly() -> None:
                 picture = json.loads(await body_only())["data"][0]["b64_json"]
-                assert len(base64.b64decode(picture)) == vendor.PICTURE_BYTES
+                assert len(base64.b64decode(picture)) == PICTURE_BYTES
 
             async def httpx_body_only() -> None:
                 answer = await portable.post(url, content=BODY)
-                assert len(answer.content) > vendor.PICTURE_BYTES
+                assert len(answer.content) > PICTURE_BYTES
 
             engines: tuple[EngineName, ...] = ("pyreqwest", "httpx")
             transports = {engine: Transport(engine=engine) for engine in engines}

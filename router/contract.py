@@ -227,6 +227,13 @@ def _inputs(request: ImageRequest, model: Model, _policies: Policies) -> Unmet |
         return Unmet(name, "takes no input images", fact)
     if len(given) > rule.max_input_images:
         return Unmet(name, f"takes at most {rule.max_input_images} input images, not {len(given)}", fact)
+    for kind, pictures, most in (
+        ("source", request.images, rule.max_source_images),
+        ("reference", request.references, rule.max_references),
+    ):
+        if most is not None and len(pictures) > most:
+            field = "images" if kind == "source" else "references"
+            return Unmet(field, f"takes at most {most} {kind} images, not {len(pictures)}", fact)
     for image in given:
         if image.media_type not in rule.media_types:
             return Unmet(name, f"does not take {image.media_type} ({image.name})", fact)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import Literal, assert_never
@@ -20,6 +20,7 @@ from ..providers.base.capabilities import (
     FreePrice,
     GridTokens,
     ImagePrice,
+    ImagePriceRow,
     InputTokens,
     MegapixelPrice,
     Model,
@@ -185,7 +186,8 @@ def estimate(request: ImageRequest, model: Model, *, calls: int = 1) -> Estimate
         case TokenPrice():
             each = _token_estimate(price, request, model)
         case ImagePrice():
-            each = _image_estimate(price, request, model).times(request.n)
+            given = price.input_usd * len(request.input_images)
+            each = _image_estimate(price, request, model).times(request.n).plus(Estimate(given, given, given))
         case MegapixelPrice():
             each = _megapixel_estimate(price, request, model)
         case NoPrice():
@@ -235,19 +237,34 @@ def _input_tokens(price: TokenPrice, request: ImageRequest) -> Range:
 
 
 def _image_estimate(price: ImagePrice, request: ImageRequest, model: Model) -> Estimate:
-    tier = _tier(model, request)
+    tier, settings = _tier(model, request), model.qualities.value
+    quality = request.quality or (settings.default if settings else None)
+    operation = "edit" if request.operation == "generate" and request.references else request.operation
     rows = [
         row
         for row in price.rows
-        if (row.operation in {None, request.operation})
-        and (row.quality is None or request.quality in {None, "auto", row.quality})
+        if (row.operation in {None, operation})
+        and (row.quality is None or quality in {None, "auto", row.quality})
         and (row.size is None or request.size is None or row.size == str(request.size))
+        and _is_within(row, _painted_size(model, request))
         and (row.resolution is None or tier in {None, row.resolution})
     ]
     if not rows:
         return Estimate(None, None, None, (*price.unpriced, "the picture: no price for these settings"))
     amounts = [row.usd for row in rows]
     return Estimate(min(amounts), amounts[0], max(amounts), price.unpriced)
+
+
+def _painted_size(model: Model, request: ImageRequest) -> Size | None:
+    """The pixels that will come, where they are known."""
+    rule = model.sizes.value
+    if request.size is None and isinstance(rule, FollowsInput) and rule.scale == 1 and request.images:
+        return request.images[0].size
+    return request.size
+
+
+def _is_within(row: ImagePriceRow, size: Size | None) -> bool:
+    return size is None or (row.min_pixels or 0) <= size.pixels <= (row.max_pixels or size.pixels)
 
 
 def _megapixel_estimate(price: MegapixelPrice, request: ImageRequest, model: Model) -> Estimate:
@@ -316,9 +333,11 @@ def actual(usage: Usage, model: Model, request: ImageRequest, painted: Sequence[
             amount = _token_cost(price, usage)
             return amount, "usage" if amount is not None else "unknown"
         case ImagePrice():
-            each = _image_estimate(price, request, model)
+            # Of a size that was left to the vendor, the picture tells; what it counts holds those that it withheld.
+            asked = replace(request, size=painted[0]) if painted and request.size is None else request
+            each, billed = _image_estimate(price, asked, model), max(usage.images or 0, len(painted))
             if each.low is not None and each.low == each.worst:
-                return each.low * len(painted), "list_price"
+                return each.low * billed + price.input_usd * len(request.input_images), "list_price"
             return None, "unknown"
         case MegapixelPrice():
             given = sum(megapixels(each.size) for each in request.input_images)

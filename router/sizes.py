@@ -101,7 +101,7 @@ def _choose(
         case RatioRange():
             return _ratio_range(rule, size, aspect_ratio, resolution)
         case FollowsInput():
-            return _follows_input(size, aspect_ratio, resolution, input_size)
+            return _follows_input(rule, size, aspect_ratio, resolution, input_size)
         case AnySize():
             wanted = size or _ideal(aspect_ratio or AspectRatio(1, 1), TIER_PIXELS[resolution or "1K"], 8)
             return Choice(size=wanted, paints=wanted)
@@ -375,13 +375,23 @@ def _ratio_range(
 
 
 def _follows_input(
-    size: Size | None, aspect_ratio: AspectRatio | None, resolution: str | None, input_size: Size | None
+    rule: FollowsInput,
+    size: Size | None,
+    aspect_ratio: AspectRatio | None,
+    resolution: str | None,
+    input_size: Size | None,
 ) -> Choice:
-    why = "the answer is as large as the source image"
+    ratio, why = input_size.ratio if input_size else None, "the answer is as large as the source image"
+    if rule.scale is None:
+        input_size, why = None, "how much larger than the source image the answer is, the vendor decides"
+    elif rule.scale != 1:
+        why = f"the answer is {rule.scale:f} times as large as the source image on both edges"
+        if input_size is not None:
+            input_size = Size(int(input_size.width * rule.scale), int(input_size.height * rule.scale))
     misses: list[tuple[Field, str]] = []
     if size is not None and size != input_size:
         misses.append(("size", why))
-    if aspect_ratio is not None and (input_size is None or not _same_ratio(input_size.ratio, aspect_ratio.ratio)):
+    if aspect_ratio is not None and (ratio is None or not _same_ratio(ratio, aspect_ratio.ratio)):
         misses.append(("aspect_ratio", why))
     if resolution is not None and (
         input_size is None or not _same_tier(input_size.pixels, TIER_PIXELS.get(resolution, 0) or 1)

@@ -35,7 +35,7 @@ from PIL import Image, ImageFilter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import override
 
-from . import drawing
+from . import drawing, retouching
 from .server import Answer, Request
 
 if TYPE_CHECKING:
@@ -435,7 +435,7 @@ class Erase(Tool):
             prompt="the scene behind",
             width=brush.width,
             height=brush.height,
-            mask=dilate(brush.given["mask"].content, self.dilate_pixels),
+            mask=retouching.grow(brush.given["mask"].content, self.dilate_pixels),
             repaint="white",
             output_format=self.format_used(),
             seed=self.seed,
@@ -628,7 +628,7 @@ class Bfl:
             brush=Brush(given, width, height, world.fault),
             states=states(endpoint.states, request.headers.get("x-simulate-polls")),
             lost="task-lost" in body.prompt,
-            submitted=now(world).timestamp(),
+            submitted=world.now.timestamp(),
         )
         world.keep(task.id, task)
         if body.webhook_url is not None:
@@ -687,7 +687,7 @@ class Bfl:
                 sample_bytes = task.body.paint(task.brush)
                 half_only = task.brush.fault == "truncated_base64"  # there is none here: the file itself is cut
                 task.sample = sample_bytes[: len(sample_bytes) // 2] if half_only else sample_bytes
-                task.ready = now(world).timestamp()
+                task.ready = world.now.timestamp()
                 task.url = self.sign(task, world)
         sample: dict[str, object] = {
             "sample": task.url,
@@ -702,7 +702,7 @@ class Bfl:
 
     def sign(self, task: Task, world: World) -> str:
         path = f"/delivery/results/{task.id}/sample.{task.body.format_used()}"
-        expiry = (now(world) + SAMPLE_LIFETIME).strftime("%Y-%m-%dT%H:%M:%SZ")
+        expiry = (world.now + SAMPLE_LIFETIME).strftime("%Y-%m-%dT%H:%M:%SZ")
         query = {"se": expiry, "sp": "r", "sr": "b", "rsct": f"image/{task.body.format_used()}"}
         return f"{world.base_url}/bfl{path}?{urlencode(query | {'sig': self.signature(path, expiry)}, quote_via=quote)}"
 
@@ -716,7 +716,7 @@ class Bfl:
         expected = self.signature(request.path, expiry)
         if not hmac.compare_digest(request.query.get("sig", "").encode(), expected.encode()):
             return not_authenticated("Signature did not match.")
-        if now(world) > datetime.strptime(expiry, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC):
+        if world.now > datetime.strptime(expiry, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC):
             return not_authenticated(f"Signed expiry time [{expiry}] must be after signed start time")
         task = world.jobs.get(request.path.split("/")[3])
         if not isinstance(task, Task) or task.sample is None:
@@ -866,12 +866,6 @@ def not_authenticated(reason: str) -> Answer:
     return Answer(403, text.encode(), "application/xml", {})
 
 
-def now(world: World) -> datetime:
-    """The simulated day at this time of day, so that a request of another day finds links expired."""
-    clock = datetime.now(UTC)
-    return datetime.combine(world.today, clock.timetz())
-
-
 def states(usual: tuple[str, ...], polls: str | None) -> tuple[str, ...]:
     if polls is None:
         return usual
@@ -977,18 +971,6 @@ def finish(picture: Image.Image, body: Classic, brush: Brush) -> bytes:
         return paint(body.prompt, replace(brush, given={}), body.format_used(), body.seed)
     buffer = BytesIO()
     picture.save(buffer, body.format_used(), quality=90)
-    return buffer.getvalue()
-
-
-def dilate(mask: bytes, pixels: int) -> bytes:
-    """The mask in black and white with its white grown by `pixels` to every side."""
-    with Image.open(BytesIO(mask)) as given:
-        grown = Image.eval(given.convert("L"), lambda value: 255 if value >= 128 else 0)
-    # Two passes, because one over both axes rounds a thin white line down to black.
-    for radius in ((pixels, 0), (0, pixels)):
-        grown = Image.eval(grown.filter(ImageFilter.BoxBlur(radius)), lambda value: 255 if value else 0)
-    buffer = BytesIO()
-    grown.save(buffer, "PNG")
     return buffer.getvalue()
 
 

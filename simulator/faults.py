@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .server import Request
 
-TWINS: Final = ("openai", "azure", "google", "bfl")
+TWINS: Final = ("openai", "azure", "google", "bfl", "stability", "xai", "recraft", "seedream")
 """Each a module of this package, whose `TWIN` makes it."""
 
 Fault = Literal[

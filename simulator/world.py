@@ -40,6 +40,11 @@ class World:
     def today(self, day: date | None) -> None:
         self.day = day
 
+    @property
+    def now(self) -> datetime:
+        """The simulated day at this time of day, so that a request of another day finds links expired."""
+        return datetime.combine(self.today, datetime.now(UTC).timetz())
+
     def keep(self, job_id: str, job: object) -> None:
         """Remembers a job, and forgets the oldest beyond MAX_JOBS: pictures are large."""
         with self.lock:

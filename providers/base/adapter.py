@@ -52,6 +52,8 @@ class Call:
     """The answer comes as server-sent events, for `Adapter.read_event`."""
     then: Callable[[Reply], Call] | None = field(default=None, repr=False)
     """For a call that only prepares and costs nothing, such as an upload: what its reply makes of the call after it."""
+    usage: Usage = field(default_factory=Usage)
+    """What is known before it is sent, such as a price the vendor has quoted; kept where the answer does not say."""
 
     @classmethod
     def get(cls, url: str) -> Call:
@@ -222,8 +224,8 @@ class Adapter(ABC):
         """
         return None
 
-    def token(self, reply: Reply) -> Token:
-        """What `login` was answered with. Raises BadReply."""
+    def token(self, reply: Reply, key: str) -> Token:
+        """What `login` was answered with, for this key. Raises BadReply."""
         raise BadReply(f"{self.name} has no tokens ({reply.status})")
 
     @abstractmethod

@@ -92,9 +92,11 @@ class RatioRange(Frozen):
 
 
 class FollowsInput(Frozen):
-    """The answer is as large as the source image (plus margins, where a tool adds them)."""
+    """The answer is as large as the source image (plus margins, where a tool adds them), or enlarged from it."""
 
     kind: Literal["input"]
+    scale: Decimal | None = Decimal(1)
+    """On both edges. None: larger, by how much the vendor or one of its options decides."""
     auto: bool = True
 
 
@@ -123,6 +125,10 @@ class InputRule(Frozen):
     """Source and reference images taken together."""
 
     max_input_images: int
+    max_source_images: int | None = None
+    """Of them, pictures that are changed. None: any number."""
+    max_references: int | None = None
+    """Of them, pictures that only guide. None: any number."""
     max_bytes: int | None = None
     """Each."""
     media_types: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp")
@@ -262,6 +268,9 @@ class ImagePriceRow(Frozen):
     usd: Decimal
     quality: str | None = None
     size: str | None = None
+    min_pixels: int | None = None
+    """Of the picture, where the size is known."""
+    max_pixels: int | None = None
     resolution: str | None = None
     operation: Operation | None = None
 
@@ -271,6 +280,8 @@ class ImagePrice(Frozen):
 
     kind: Literal["image"]
     rows: tuple[ImagePriceRow, ...]
+    input_usd: Decimal = Decimal(0)
+    """Each input image of each call."""
     unpriced: tuple[str, ...] = ()
 
 
@@ -317,6 +328,8 @@ class Model(Frozen):
     name: str
     wire_id: str | None = None
     """What the vendor calls it on the wire where that is not `id`: a path, or an Azure deployment's name."""
+    wire_names: dict[str, str] = {}
+    """The request's fields -> what this model calls them, for vendors whose models do not agree; `name[]` is a list."""
     source: str
     """Where the facts that name no source of their own were read."""
     as_of: date

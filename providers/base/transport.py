@@ -212,13 +212,14 @@ class _Journey:
     async def run(self, call: Call) -> Finished:
         try:
             async with asyncio.timeout(self._remaining()):
-                step = await self._submit(await self._prepared(call))
+                call = await self._prepared(call)
+                step = await self._submit(call)
         except TimeoutError as error:
             raise self._named(OutcomeUnknown("no answer before the deadline")) from error
         except ProviderError as error:
             raise self._named(error) from error.__cause__
         polls = 0
-        usage = Usage()
+        usage = call.usage
         while isinstance(step, Wait):
             usage = step.usage if step.usage != Usage() else usage
             polls += 1
@@ -246,7 +247,7 @@ class _Journey:
         token, ends = self._transport.tokens.get(place, (None, now))
         if token is None or ends <= now:
             reply = await self._prepare(call, {"user-agent": USER_AGENT, **call.headers})
-            token = self._adapter.token(reply)
+            token = self._adapter.token(reply, self._key)
             self._transport.tokens[place] = token, now + token.seconds * TOKEN_SHARE
         self._credential = token.value
 

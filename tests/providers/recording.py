@@ -48,6 +48,8 @@ class Sent(Strict):
     headers: dict[str, str | None] = {}
     json_body: Any = Field(default=None, alias="json")
     form: list[dict[str, str]] | None = None
+    text: str | None = None
+    picture: str | None = None
 
 
 class Reply(Strict):
@@ -65,6 +67,7 @@ class Reply(Strict):
 class Exchange(Strict):
     sent: Sent
     reply: Reply
+    prepares: bool = False
 
 
 class ModelRow(Strict):
@@ -103,6 +106,11 @@ class Recording(Strict):
     @property
     def polls(self) -> int:
         return (self.outcome.done or {}).get("polls", 0)
+
+    @property
+    def prepared(self) -> int:
+        """How many calls come before the one that is paid for."""
+        return sum(each.prepares for each in self.exchanges)
 
     @property
     def easel_model(self) -> Model:
@@ -195,6 +203,10 @@ class Recording(Strict):
         media_type = received.headers.get("content-type", "")
         if media_type.startswith("multipart/form-data"):
             said["form"] = self._form(received.body, media_type.partition("boundary=")[2].strip('"'))
+        elif media_type.startswith("image/"):
+            said["picture"] = self.name_of(received.body) or f"{len(received.body)} unknown bytes"
+        elif media_type == "application/x-www-form-urlencoded":
+            said["text"] = received.body.decode()
         elif received.body:
             said["json"] = self._named(json.loads(received.body), origin)
         return said
@@ -202,9 +214,10 @@ class Recording(Strict):
     def expected(self, exchange: Exchange) -> JSON:
         sent = exchange.sent
         said: JSON = {"method": sent.method, "path": sent.path, "headers": self.headers(sent)}
-        if sent.form is not None:
-            said["form"] = sent.form
-        elif "json_body" in sent.model_fields_set:
+        for name in ("form", "text", "picture"):
+            if (given := getattr(sent, name)) is not None:
+                said[name] = given
+        if "json_body" in sent.model_fields_set:
             said["json"] = sent.json_body
         return said
 

@@ -95,17 +95,17 @@ async def test_a_refusal_ends_it(recording: Recording, player: Player) -> None:
 @named(SUCCESSES)
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 async def test_an_error_page_is_the_vendor_unavailable(recording: Recording, player: Player, status: int) -> None:
-    played = await player.play(recording, lambda origin: [_first(recording, origin, status=status)])
+    played = await player.play(recording, lambda origin: _answered(recording, origin, status=status))
     assert played.outcome == {"kind": "ProviderUnavailable", "status": status}
-    assert len(played.received) == 1
+    assert len(played.received) == recording.prepared + 1
 
 
 @named(WHOLE)
 async def test_a_page_instead_of_an_answer_is_a_bad_reply(recording: Recording, player: Player) -> None:
-    played = await player.play(recording, lambda origin: [_first(recording, origin)])
+    played = await player.play(recording, lambda origin: _answered(recording, origin))
     assert isinstance(played.error, BadReply)
     assert played.error.billed is None
-    assert len(played.received) == 1
+    assert len(played.received) == recording.prepared + 1
 
 
 @named(WHOLE)
@@ -114,17 +114,17 @@ async def test_an_unknown_shape_is_a_bad_reply_that_says_where(
     recording: Recording, player: Player, body: bytes
 ) -> None:
     json_type = {"content-type": "application/json"}
-    played = await player.play(recording, lambda origin: [_first(recording, origin, body=body, headers=json_type)])
+    played = await player.play(recording, lambda origin: _answered(recording, origin, body=body, headers=json_type))
     assert isinstance(played.error, BadReply)
     assert played.error.path is not None
-    assert len(played.received) == 1
+    assert len(played.received) == recording.prepared + 1
 
 
 @named([each for each in SUCCESSES if each.streams])
 async def test_a_stream_of_something_else_has_an_unknown_outcome(recording: Recording, player: Player) -> None:
     body = b': keep-alive\n\nevent: ping\ndata: {"type": "ping"}\n\ndata: [DONE]\n\n'
     stream = {"content-type": "text/event-stream"}
-    played = await player.play(recording, lambda origin: [_first(recording, origin, body=body, headers=stream)])
+    played = await player.play(recording, lambda origin: _answered(recording, origin, body=body, headers=stream))
     assert type(played.error) is OutcomeUnknown
 
 
@@ -134,13 +134,13 @@ async def test_an_answer_that_breaks_off_has_an_unknown_outcome(
     recording: Recording, player: Player, fault: str
 ) -> None:
     def script(origin: str) -> list[Scripted]:
-        first = recording.script(origin)[0]
-        return [replace(first, fault="cut" if fault == "cut" else "drop")]
+        *prepared, paid = recording.script(origin)[: recording.prepared + 1]
+        return [*prepared, replace(paid, fault="cut" if fault == "cut" else "drop")]
 
     played = await player.play(recording, script)
     assert type(played.error) is OutcomeUnknown
     assert (played.error.billed, played.error.retry) == (None, False)
-    assert len(played.received) == 1
+    assert len(played.received) == recording.prepared + 1
 
 
 @named(WHOLE)
@@ -148,7 +148,7 @@ async def test_a_redirect_is_not_followed(recording: Recording, player: Player) 
     async with Vendor() as elsewhere:
         away = {"location": f"{elsewhere.origin}/"}
         played = await player.play(
-            recording, lambda origin: [_first(recording, origin, status=307, body=b"", headers=away)]
+            recording, lambda origin: _answered(recording, origin, status=307, body=b"", headers=away)
         )
         assert isinstance(played.error, BadReply)
         assert elsewhere.received == []
@@ -173,9 +173,10 @@ def _moved(exchange: Exchange, place: str) -> Exchange:
 @named(SUCCESSES)
 async def test_a_cancelled_call_closes_its_connection(recording: Recording, player: Player) -> None:
     async with Vendor() as vendor:
-        vendor.script.append(replace(recording.script(vendor.origin)[0], fault="hang"))
+        *prepared, paid = recording.script(vendor.origin)[: recording.prepared + 1]
+        vendor.script += [*prepared, replace(paid, fault="hang")]
         await _cancel_when_held(recording, player, vendor)
-        assert len(vendor.received) == 1
+        assert len(vendor.received) == recording.prepared + 1
 
 
 @named(SUCCESSES)
@@ -208,8 +209,8 @@ def test_a_polling_adapter_records_a_poll_that_is_not_the_last() -> None:
 @named([each for each in POLLED if each.polls > 1])
 async def test_a_job_that_never_ends_ends_at_the_deadline(recording: Recording, player: Player) -> None:
     def script(origin: str) -> list[Scripted]:
-        submitted, poll, *_ = recording.script(origin)
-        return [submitted, replace(poll, for_ever=True)]
+        submitted, poll, _ = _at_first_poll(recording, origin)
+        return [*submitted, replace(poll, for_ever=True)]
 
     played = await player.play(recording, script)
     assert type(played.error) is JobNeverEnded
@@ -234,8 +235,8 @@ async def test_a_poll_that_fails_for_a_moment_is_asked_again(
     recording: Recording, player: Player, failure: Scripted
 ) -> None:
     def script(origin: str) -> list[Scripted]:
-        submitted, poll, *rest = recording.script(origin)
-        return [submitted, replace(failure, method=poll.method, path=poll.path), poll, *rest]
+        submitted, poll, rest = _at_first_poll(recording, origin)
+        return [*submitted, replace(failure, method=poll.method, path=poll.path), poll, *rest]
 
     played = await player.play(recording, script)
     expected = recording.expected_outcome()
@@ -245,10 +246,10 @@ async def test_a_poll_that_fails_for_a_moment_is_asked_again(
 @named([each for each in POLLED if each.polls > 1])
 async def test_cancelling_during_a_poll_sends_nothing_more(recording: Recording, player: Player) -> None:
     async with Vendor() as vendor:
-        submitted, poll, *rest = recording.script(vendor.origin)
-        vendor.script += [submitted, replace(poll, fault="hang"), *rest]
+        submitted, poll, rest = _at_first_poll(recording, vendor.origin)
+        vendor.script += [*submitted, replace(poll, fault="hang"), *rest]
         await _cancel_when_held(recording, player, vendor)
-        assert len(vendor.received) == 2
+        assert len(vendor.received) == recording.prepared + 2
 
 
 async def _cancel_when_held(recording: Recording, player: Player, vendor: Vendor) -> None:
@@ -271,11 +272,17 @@ async def _cancel_when_held(recording: Recording, player: Player, vendor: Vendor
         await vendor.hung_up.wait()
 
 
+def _at_first_poll(recording: Recording, origin: str) -> tuple[list[Scripted], Scripted, list[Scripted]]:
+    """What comes until the job is taken, the first poll, and the rest."""
+    script, place = recording.script(origin), recording.prepared + 1
+    return script[:place], script[place], script[place + 1 :]
+
+
 def _polls(recording: Recording) -> list[Exchange]:
     """The polls that answer: not yet."""
     adapter, model = recording.adapter("http://127.0.0.1:1"), recording.easel_model
     found: list[Exchange] = []
-    for exchange in recording.exchanges[1:]:
+    for exchange in recording.exchanges[recording.prepared + 1 :]:
         media_type, body = recording.body(exchange.reply, "http://127.0.0.1:1")
         if media_type == "application/json" and isinstance(adapter.read(Reply(200, {}, body), model), Wait):
             found.append(exchange)
@@ -346,13 +353,14 @@ def _is_text(value: object) -> None:
     assert isinstance(value, str)
 
 
-def _first(
+def _answered(
     recording: Recording,
     origin: str,
     *,
     status: int = 200,
     body: bytes = PAGE,
     headers: dict[str, str] | None = None,
-) -> Scripted:
-    """The first answer, replaced by another; by default an HTML page."""
-    return replace(recording.script(origin)[0], status=status, body=body, headers=headers or HTML)
+) -> list[Scripted]:
+    """The recording up to the call that is paid for, which is answered otherwise; by default with an HTML page."""
+    *prepared, paid = recording.script(origin)[: recording.prepared + 1]
+    return [*prepared, replace(paid, status=status, body=body, headers=headers or HTML)]
