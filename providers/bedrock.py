@@ -93,7 +93,7 @@ class Bedrock(Adapter):
             "prompt": request.prompt or None,
             "negative_prompt": request.negative_prompt,
             **_pictures(request, model),
-            "aspect_ratio": _ratio(request, model),
+            "aspect_ratio": str(request.aspect_ratio) if request.aspect_ratio else None,
             "seed": request.seed,
             "output_format": request.output_format,
         }
@@ -142,17 +142,6 @@ def _pictures(request: ImageRequest, model: Model) -> dict[str, object]:
     if model.wire.startswith(IMAGE_TO_IMAGE):
         return {"mode": "image-to-image", "image": encoded[0], "strength": STRENGTH}
     return {"image": encoded[0]}
-
-
-def _ratio(request: ImageRequest, model: Model) -> str | None:
-    """With a picture, its own ratio comes, and no other can be asked for. Raises InvalidRequest."""
-    wanted = request.aspect_ratio
-    if wanted is None or not (request.input_images and model.wire.startswith(IMAGE_TO_IMAGE)):
-        return str(wanted) if wanted else None
-    given = request.input_images[0].size
-    if abs(wanted.ratio / given.ratio - 1) > 0.01:
-        raise errors.InvalidRequest(f"{model.key} paints a picture of {given} in its own ratio, not in {wanted}")
-    return None
 
 
 def _unfinished(reason: str, *, path: str) -> errors.ProviderError:

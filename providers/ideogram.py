@@ -102,14 +102,14 @@ class Ideogram(Adapter):
 
     def read(self, reply: Reply, model: Model) -> Done | Wait:
         generation = reply.json()
-        status = generation.get("status")  # of a poll only
-        if status is None and generation.get("data") is None or status is not None and status.text == "pending":
+        status = _status(generation)
+        if status == "pending":
             identifier = generation["generation_id"].text
             return Wait(Call.get(GENERATIONS + quote(identifier, safe="")), POLL_SECONDS)
-        if status is not None and status.text == "failed":
+        if status == "failed":
             raise _failure(generation)
-        if status is not None and status.text != "completed":
-            raise errors.BadReply(f"unknown generation status {status.text!r}", path="$.status")
+        if status != "completed":
+            raise errors.BadReply(f"unknown generation status {status!r}", path="$.status")
         entries = list(generation["data"].items())
         pictures = [picture for each in entries if (picture := _picture(each)) is not None]
         withheld = len(entries) - len(pictures)
@@ -205,8 +205,16 @@ def _guides(action: str, engine: str) -> str:
 # The way back
 
 
+def _status(generation: Node) -> str:
+    """Said by polls only: an answer to the call itself has its pictures, or has to be polled."""
+    status = generation.get("status")
+    if status is not None:
+        return status.text
+    return "pending" if generation.get("data") is None else "completed"
+
+
 def _price(answer: Node) -> Usage:
-    """A quote, for all pictures of the call. An estimate is no price: what it will be is known afterwards, if at all."""
+    """A quote, for all pictures of the call (unconfirmed for several). An estimate is no price, and is passed over."""
     if answer["object"].text != "price_quote":
         raise errors.BadReply(f"{answer['object'].text!r} is no price quote", path="$.object")
     micros, qualifier = answer["usd_micros"].decimal, answer["qualifier"].text

@@ -1,14 +1,16 @@
 """Servers that speak the Images API: one's own (vLLM-Omni, SGLang, LocalAI, stable-diffusion.cpp) or anybody's.
 
-Source: vllm-omni 0.30.0 entrypoints/openai/protocol/images.py, sglang 0.5.23 multimodal_gen/runtime/entrypoints/openai,
-mudler/LocalAI of 2026-08-22 core/http/endpoints/openai/image.go, read 2026-11-23.
+Sources: vllm-omni 0.30.0 entrypoints/openai/protocol/images.py, sglang 0.5.23
+multimodal_gen/runtime/entrypoints/openai, mudler/LocalAI of 2026-08-22 core/http/endpoints/openai/image.go, xinference
+4.1.0 api/restful_api.py, leejet/stable-diffusion.cpp of 2026-08-19 examples/server/api.md, read 2026-11-23.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from .base import Call, ImageRequest, Model, Node, Usage, images
 from .base.errors import ConfigError, Problem
@@ -30,12 +32,19 @@ class Dialect:
     """
     negative_after_bar: bool = False
     """The negative prompt follows the prompt after a `|`."""
+    extras: Literal["fields", "kwargs", "prompt"] = "fields"
+    """Where the seed and the negative prompt go: fields of their own, one field with JSON, or JSON within the prompt.
+
+    A form has a field for the negative prompt in any case but the last.
+    """
 
 
 ENGINES: Mapping[str, Dialect] = {
     "vllm_omni": Dialect(mask_field="mask_image"),
     "sglang": Dialect(),
     "localai": Dialect(masked_edits=INPAINTING, edits_in_json=True, negative_after_bar=True),
+    "xinference": Dialect(mask_field="mask_image", masked_edits=INPAINTING, extras="kwargs"),
+    "stable_diffusion_cpp": Dialect(extras="prompt"),
 }
 RESPONSE_FORMATS = ("b64_json", "url", "none")
 
@@ -43,8 +52,9 @@ RESPONSE_FORMATS = ("b64_json", "url", "none")
 class OpenAICompatible(ImagesApi):
     """A `base_url`, such as http://gpu-1:8000/v1, and two settings for what differs.
 
-    `engine`: vllm_omni, sglang or localai; none: as OpenAI's own. `response_format`: b64_json (which some answer only
-    when asked: SGLang fails without, LocalAI writes a file and gives its address), url, or none to leave it out.
+    `engine`: vllm_omni, sglang, localai, xinference or stable_diffusion_cpp; none: as OpenAI's own. `response_format`:
+    b64_json (which some answer only when asked: SGLang fails without, LocalAI and Xinference write a file and give its
+    address), url, or none to leave it out.
     """
 
     name = "openai_compatible"
@@ -52,6 +62,7 @@ class OpenAICompatible(ImagesApi):
     wire: ClassVar[Mapping[str, str]] = {
         **ImagesApi.wire,
         "files": "images",
+        "kwargs": "seed",
         "mask_image": "mask",
         "negative_prompt": "negative_prompt",
         "ref_images": "references",
@@ -84,10 +95,20 @@ class OpenAICompatible(ImagesApi):
             "seed": request.seed,
             "style": request.style,
         }
-        if not self._dialect.negative_after_bar:
-            return {**whole, "negative_prompt": request.negative_prompt}
-        negative = f"|{request.negative_prompt}" if request.negative_prompt else ""
-        return {**whole, "prompt": request.prompt + negative}
+        if self._dialect.negative_after_bar:
+            negative = f"|{request.negative_prompt}" if request.negative_prompt else ""
+            return {**whole, "prompt": request.prompt + negative}
+        extras: dict[str, object] = {"seed": request.seed, "negative_prompt": request.negative_prompt}
+        if self._dialect.extras == "fields":
+            return {**whole, **extras}
+        if self._dialect.extras == "kwargs" and request.input_images:
+            whole["negative_prompt"] = extras.pop("negative_prompt")
+        said = {name: value for name, value in extras.items() if value is not None}
+        text = json.dumps(said, ensure_ascii=False) if said else None
+        if self._dialect.extras == "kwargs":
+            return {**whole, "seed": None, "kwargs": text}
+        tag = f"<sd_cpp_extra_args>{text}</sd_cpp_extra_args>" if text else ""
+        return {**whole, "seed": None, "prompt": request.prompt + tag}
 
     def edit(self, request: ImageRequest, model: Model, body: Mapping[str, object]) -> Call:
         """As a form, in which objects (`lora`) are JSON texts and not OpenAI's brackets."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from .base import Call, ImageRequest, Model, images
+from .base import Call, ImageRequest, Model, Reply, errors, images
 from .base.images_api import GENERATIONS, ImagesApi
+from .base.refusal import if_refused
 
 ONE_PICTURE = "FLUX.1-kontext"
 """Models that take their picture as `image_url`; all others take `reference_images`, and neither takes both."""
@@ -51,6 +52,10 @@ class Together(ImagesApi):
         addresses = [images.to_data_url(each) for each in request.input_images]
         given = {"image_url": addresses[0]} if ONE_PICTURE in model.wire else {"reference_images": addresses}
         return Call.post(self.url(GENERATIONS, model), json={**given, **body})
+
+    def error(self, reply: Reply) -> errors.ProviderError:
+        """A refusal is a bad request whose words speak of NSFW; a code for it is not published."""
+        return if_refused(super().error(reply))
 
 
 ADAPTER = Together

@@ -18,6 +18,7 @@ from typing import ClassVar, cast
 
 from .base import Adapter, Call, Done, ImageBase64, ImageRequest, InputImage, Model, Node, Reply, Usage, errors, images
 from .base.images_api import mask_png
+from .base.refusal import if_refused
 
 PLACE = "/image-model"
 SPECIFICATION = "4"
@@ -88,6 +89,10 @@ class VercelGateway(Adapter):
             request_id=body.text_at("providerMetadata", "gateway", "generationId"),
             warnings=tuple(_warnings(body)),
         )
+
+    def error(self, reply: Reply) -> errors.ProviderError:
+        """The refusal of the vendor behind it has no type of its own: its words tell (unconfirmed)."""
+        return if_refused(super().error(reply))
 
     def error_code(self, body: Node) -> str | None:
         return body.text_at("error", "type")

@@ -95,7 +95,7 @@ class XAI(Adapter):
             )
         snapshot = answer.get("model")
         return Done(
-            images=painted,
+            images=list(painted),
             usage=Usage(images=len(painted), cost_usd=cost),
             model_snapshot=snapshot.text if snapshot else None,
             warnings=(f"xAI withheld {len(withheld)} of {len(slots)} pictures",) if withheld else (),

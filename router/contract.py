@@ -263,7 +263,7 @@ def _requires(request: ImageRequest, model: Model, _policies: Policies) -> Unmet
         return None
     options = request.options(model.provider)
     for name in model.requires.value:
-        if getattr(request, name, options.get(name)) in (None, ()):
+        if getattr(request, name, options.get(name)) in (None, (), ""):
             return Unmet("requires", f"cannot work without {name.replace('_', ' ')}", model.requires)
     return None
 
@@ -297,7 +297,7 @@ def _size(request: ImageRequest, model: Model, policies: Policies) -> Unmet | No
         return None
     for name, why in _size_sent(request, model, policies)[0].misses:
         if policies.strict(name):
-            return Unmet(name, f"cannot paint {_asked(request, name)}: {why}", model.sizes)
+            return Unmet(name, f"cannot paint {_asked(request, name)}: {why}", model.sizes_of(request))
     return None
 
 
@@ -316,7 +316,7 @@ def _size_sent(
 
 def size_choice(request: ImageRequest, model: Model) -> Choice:
     return sizes.choose(
-        model.sizes.value,
+        model.sizes_of(request).value,
         size=request.size,
         aspect_ratio=request.aspect_ratio,
         resolution=request.resolution,
@@ -378,7 +378,8 @@ def nearest_quality(quality: str, model: Model) -> str | None:
 
 def _format(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
     wanted = request.output_format
-    if _is_converted(request, model) and (policies.strict("output_format") or wanted not in CONVERTIBLE):
+    made_of = set(model.output.value.formats) & set(CONVERTIBLE)  # a drawing is not converted
+    if _is_converted(request, model) and (policies.strict("output_format") or wanted not in CONVERTIBLE or not made_of):
         return Unmet("output_format", f"cannot answer in {wanted}", model.output)
     if request.output_compression is None or not policies.strict("output_compression"):
         return None
@@ -724,7 +725,7 @@ def _warn_of_doubt(work: _Fitting) -> None:
     if request.mask is not None:
         leaned_on.append(("the mask", model.mask))
     if request.size is not None:
-        leaned_on.append(("the size", model.sizes))
+        leaned_on.append(("the size", model.sizes_of(request)))
     for name, fact in leaned_on:
         if fact.status == "unconfirmed":
             work.warnings.append(f"{name} rests on a fact that is not confirmed ({model.key}, {fact.source})")

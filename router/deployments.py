@@ -154,7 +154,7 @@ def _models(row: DeploymentRow, catalog: Catalog, today: date) -> Iterator[tuple
             raise ValueError(f"the catalogue has no models of {row.provider}; list them, with `facts`")
         yield from known.items()
         return
-    wire_names = row.models if isinstance(row.models, dict) else {name: name for name in row.models}
+    wire_names = row.models if isinstance(row.models, dict) else dict.fromkeys(row.models)
     for name, wire in wire_names.items():
         if name in known:
             model = known[name]
@@ -164,7 +164,7 @@ def _models(row: DeploymentRow, catalog: Catalog, today: date) -> Iterator[tuple
                 raise ValueError(f"facts of {name!r}: {row.provider} has no field for {', '.join(beyond)}")
         else:
             raise ValueError(f"{row.provider} has no model {name!r} in the catalogue{did_you_mean(name, list(known))}")
-        yield name, model if wire == model.wire else model.model_copy(update={"wire_id": wire})
+        yield name, model if wire in {None, model.wire} else model.model_copy(update={"wire_id": wire})
 
 
 def _described(row: DeploymentRow, model_id: str, today: date) -> Model:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Literal, assert_never
 
 from ..providers.base.capabilities import (
+    AreaTokens,
     FlatTokens,
     FlexibleSizes,
     FollowsInput,
@@ -128,6 +129,8 @@ def output_image_tokens(rule: OutputTokens, model: Model, request: ImageRequest)
     """Image output tokens of one picture; None when the tables do not reach so far."""
     if isinstance(rule, TierTokens):
         return _tier_tokens(rule, model, request)
+    if isinstance(rule, AreaTokens):
+        return _area_tokens(rule, model, request)
     asked = model.key, request.quality, request.size
     return _TOKENS.of(rule, asked, lambda: _counted_tokens(rule, model, request))
 
@@ -157,9 +160,25 @@ def _tier_tokens(rule: TierTokens, model: Model, request: ImageRequest) -> Range
     return Range(tokens, tokens, tokens)
 
 
+def _area_tokens(rule: AreaTokens, model: Model, request: ImageRequest) -> Range | None:
+    """None when the size is not known, and nothing limits it."""
+    sizes = model.sizes_of(request).value
+    exact = _painted_size(model, request)
+    if exact is None and isinstance(sizes, FlexibleSizes) and sizes.default and not request.images:
+        exact = Size.parse(sizes.default)
+    if exact is not None:
+        tokens = math.ceil(exact.pixels / rule.pixels_per_token)
+        return Range(tokens, tokens, tokens)
+    if not isinstance(sizes, FlexibleSizes) or sizes.max_pixels is None:
+        return None
+    least, most = max(sizes.min_pixels, sizes.min_edge**2), sizes.max_pixels
+    likely = min(max(request.images[0].size.pixels, least), most) if request.images else least
+    return Range(*(math.ceil(each / rule.pixels_per_token) for each in (least, likely, most)))
+
+
 def _tier(model: Model, request: ImageRequest) -> str | None:
     """The tier that will be painted, in the vendor's word: the one asked for, else the vendor's default."""
-    rule = model.sizes.value
+    rule = model.sizes_of(request).value
     if request.resolution is not None or not isinstance(rule, RatioTable) or rule.default_tier is None:
         return request.resolution
     return rule.tier_names.get(rule.default_tier, rule.default_tier)
@@ -186,7 +205,7 @@ def estimate(request: ImageRequest, model: Model, *, calls: int = 1) -> Estimate
         case TokenPrice():
             each = _token_estimate(price, request, model)
         case ImagePrice():
-            given = price.input_usd * len(request.input_images)
+            given = _given_usd(price, request)
             each = _image_estimate(price, request, model).times(request.n).plus(Estimate(given, given, given))
         case MegapixelPrice():
             each = _megapixel_estimate(price, request, model)
@@ -255,9 +274,14 @@ def _image_estimate(price: ImagePrice, request: ImageRequest, model: Model) -> E
     return Estimate(min(amounts), amounts[0], max(amounts), price.unpriced)
 
 
+def _given_usd(price: ImagePrice, request: ImageRequest) -> Decimal:
+    """What the input images of one call cost."""
+    return price.input_usd * max(0, len(request.input_images) - price.inputs_free)
+
+
 def _painted_size(model: Model, request: ImageRequest) -> Size | None:
     """The pixels that will come, where they are known."""
-    rule = model.sizes.value
+    rule = model.sizes_of(request).value
     if request.size is None and isinstance(rule, FollowsInput) and rule.scale == 1 and request.images:
         return request.images[0].size
     return request.size
@@ -278,7 +302,7 @@ def _megapixel_estimate(price: MegapixelPrice, request: ImageRequest, model: Mod
 
 def _painted_megapixels(request: ImageRequest, model: Model) -> tuple[int, int, int]:
     """Low, expected, worst, of one picture."""
-    rule = model.sizes.value
+    rule = model.sizes_of(request).value
     source = request.images[0].size if request.images else None
     exact = request.size or (source if isinstance(rule, FollowsInput) else None)
     if exact is None and not request.input_images and isinstance(rule, FlexibleSizes) and rule.default:
@@ -337,7 +361,7 @@ def actual(usage: Usage, model: Model, request: ImageRequest, painted: Sequence[
             asked = replace(request, size=painted[0]) if painted and request.size is None else request
             each, billed = _image_estimate(price, asked, model), max(usage.images or 0, len(painted))
             if each.low is not None and each.low == each.worst:
-                return each.low * billed + price.input_usd * len(request.input_images), "list_price"
+                return each.low * billed + _given_usd(price, request), "list_price"
             return None, "unknown"
         case MegapixelPrice():
             given = sum(megapixels(each.size) for each in request.input_images)

@@ -1,4 +1,4 @@
-"""Ed25519 signatures (RFC 8032, section 5.1), which the standard library lacks. Slow, and good enough for a simulator."""
+"""Ed25519 signatures (RFC 8032, section 5.1), which the standard library lacks. Not for real secrets."""
 
 from __future__ import annotations
 

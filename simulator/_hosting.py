@@ -12,6 +12,7 @@ from .server import Answer
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from .faults import Fault
     from .world import World
 
 
@@ -30,9 +31,9 @@ def host(content: bytes, media_type: str, world: World, lifetime: timedelta | No
     return file_id
 
 
-def cut(content: bytes, world: World) -> bytes:
+def cut(content: bytes, fault: Fault | None) -> bytes:
     """A picture sent as a file has no base64 that could be truncated: the file itself is cut."""
-    return content[: len(content) // 2] if world.fault == "truncated_base64" else content
+    return content[: len(content) // 2] if fault == "truncated_base64" else content
 
 
 def find(file_id: str, world: World) -> File | None:

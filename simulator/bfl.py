@@ -16,9 +16,7 @@ import binascii
 import hashlib
 import hmac
 import http.client
-import ipaddress
 import json
-import logging
 import math
 import secrets
 import threading
@@ -35,16 +33,14 @@ from PIL import Image, ImageFilter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import override
 
-from . import drawing, retouching
+from . import _webhooks, drawing, retouching
 from .server import Answer, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .faults import Fault
     from .world import World
-
-logger = logging.getLogger(__name__)
 
 MEGAPIXEL = 1024 * 1024
 MAX_PIXELS = 4 * MEGAPIXEL
@@ -632,7 +628,7 @@ class Bfl:
         )
         world.keep(task.id, task)
         if body.webhook_url is not None:
-            threading.Thread(target=self.call_webhook, args=(task, world), daemon=True).start()
+            _webhooks.send(body.webhook_url, self.notices(task, world))
         cost = credits_for(endpoint.price, body, in_megapixels, out_megapixels)
         if cost is not None and world.fault == "duplicate_bill":
             cost *= 2
@@ -723,26 +719,19 @@ class Bfl:
             return Answer(404, b"", "application/xml", {})
         return Answer(200, task.sample, f"image/{task.body.format_used()}", {})
 
-    def call_webhook(self, task: Task, world: World) -> None:
-        body = task.body
-        if "never-ready" in body.prompt or body.webhook_url is None:
+    def notices(self, task: Task, world: World) -> Iterator[tuple[bytes, Mapping[str, str]]]:
+        """One, when the task has ended."""
+        if "never-ready" in task.body.prompt:
             return
         with task.lock:
             task.polls = len(task.states)
         message = json.dumps(self.progress(task, world)).encode()
-        headers = {"content-type": "application/json"}
-        if body.webhook_secret is not None:
-            digest = hmac.new(body.webhook_secret.encode(), message, hashlib.sha256).hexdigest()
-            headers["x-bfl-signature"] = f"sha256={digest}"
-        target = urlsplit(body.webhook_url)
-        connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=10)
-        try:
-            connection.request("POST", target._replace(scheme="", netloc="").geturl() or "/", message, headers)
-            connection.getresponse().read()
-        except OSError:
-            logger.warning("the webhook of task %s was not taken", task.id, exc_info=True)
-        finally:
-            connection.close()
+        secret = task.body.webhook_secret
+        if secret is None:
+            yield message, {}
+        else:
+            digest = hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+            yield message, {"x-bfl-signature": f"sha256={digest}"}
 
 
 def check_service(fault: Fault | None) -> None:
@@ -786,18 +775,8 @@ def read(content: bytes, kind: type[Body]) -> Body:
 
 
 def check_webhook(body: Body) -> None:
-    if body.webhook_url is None:
-        return
-    target = urlsplit(body.webhook_url)
-    if target.scheme != "http" or not is_loopback(target.hostname or ""):
+    if body.webhook_url is not None and not _webhooks.is_allowed(body.webhook_url):
         raise unprocessable("Value error, The simulator calls http:// loopback addresses only", "body", "webhook_url")
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def load_image(name: str, value: str, world: World) -> Given:

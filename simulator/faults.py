@@ -12,13 +12,31 @@ import re
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, get_args
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from .server import Request
 
-TWINS: Final = ("openai", "azure", "google", "bfl", "stability", "xai", "recraft", "seedream")
+TWINS: Final = (
+    "openai",
+    "azure",
+    "google",
+    "bfl",
+    "stability",
+    "xai",
+    "recraft",
+    "seedream",
+    "wavespeed",
+    "dashscope",
+    "ideogram",
+    "bedrock",
+    "fal",
+    "replicate",
+    "together",
+    "openrouter",
+)
 """Each a module of this package, whose `TWIN` makes it."""
 
 Fault = Literal[
@@ -144,7 +162,7 @@ def _concerns(rule: FaultRule, twin: str, request: Request) -> bool:
 def _names(request: Request, model: str) -> bool:
     """Whether the request is for this model: a whole word of the path, or `model` in a JSON or form body."""
     word = re.escape(model)
-    if re.search(rf"/{word}(?:[/:]|$)", request.path):
+    if re.search(rf"/{word}(?:[/:]|$)", unquote(request.path)):
         return True
     written = word.encode()
     return (

@@ -1,4 +1,4 @@
-"""A picture as an aggregator's model is asked for it (drawn, edited, traced as SVG), and sizes from ratios and tiers."""
+"""A picture as an aggregator is asked for it: drawn, edited or traced as SVG, of a size from a ratio and a tier."""
 
 from __future__ import annotations
 
@@ -72,7 +72,14 @@ class Painting:
 
 def output_format(name: str) -> Format:
     """Raises KeyError for a name that is no format; `jpg` is one."""
-    formats: dict[str, Format] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp", "gif": "gif", "svg": "svg"}
+    formats: dict[str, Format] = {
+        "png": "png",
+        "jpeg": "jpeg",
+        "jpg": "jpeg",
+        "webp": "webp",
+        "gif": "gif",
+        "svg": "svg",
+    }
     return formats[name]
 
 

@@ -13,7 +13,7 @@ from . import drawing
 if TYPE_CHECKING:
     from .faults import Fault
 
-TRACED_SIDE: Final = 128
+TRACED_SIDE: Final = 256
 """Squares along the longer side of a traced picture."""
 TRACED_COLORS: Final = 12
 GROUND: Final = re.compile(rb"<rect\b[^>]*/>")

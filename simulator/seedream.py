@@ -188,7 +188,7 @@ class Seedream:
             width, height = size_of(content, (order.width, order.height))
             item: dict[str, object] = {"size": f"{width}x{height}"}
             if order.as_url:
-                item["url"] = self.links.give(content, order.output_format, world)
+                item["url"] = self.links.give(content, order.output_format, world, world.fault)
             else:
                 item["b64_json"] = base64.b64encode(content).decode()
             if order.tells_format:

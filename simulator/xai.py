@@ -188,7 +188,7 @@ class Xai:
             if index >= withheld:
                 content = draw(order, world.fault)
                 if order.as_url:
-                    item["url"] = self.links.give(content, "jpeg", world)
+                    item["url"] = self.links.give(content, "jpeg", world, world.fault)
                 else:
                     item["b64_json"] = base64.b64encode(content).decode()
             data.append(item | {"respect_moderation": index >= withheld, "file_output": None, "storage_error": None})

@@ -16,7 +16,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .request import Background, Band, Moderation, Need, Operation, OutputFormat, Size
+from .request import Background, Band, ImageRequest, Moderation, Need, Operation, OutputFormat, Size
 
 Status = Literal["confirmed", "third_party", "unconfirmed"]
 MaskPolarity = Literal["transparent", "white", "black"]
@@ -212,7 +212,14 @@ class TierTokens(Frozen):
     """Tier -> tokens; the key "default" where there are no tiers."""
 
 
-OutputTokens = Annotated[GridTokens | TableTokens | TierTokens, Field(discriminator="kind")]
+class AreaTokens(Frozen):
+    """Output tokens in proportion to the pixels."""
+
+    kind: Literal["area"]
+    pixels_per_token: int
+
+
+OutputTokens = Annotated[GridTokens | TableTokens | TierTokens | AreaTokens, Field(discriminator="kind")]
 
 
 class TileTokens(Frozen):
@@ -282,6 +289,8 @@ class ImagePrice(Frozen):
     rows: tuple[ImagePriceRow, ...]
     input_usd: Decimal = Decimal(0)
     """Each input image of each call."""
+    inputs_free: int = 0
+    """How many of a call's input images cost nothing."""
     unpriced: tuple[str, ...] = ()
 
 
@@ -337,6 +346,8 @@ class Model(Frozen):
     operations: Fact[tuple[Operation, ...]]
     backgrounds: Fact[tuple[Background, ...]]
     sizes: Fact[SizeRule]
+    edit_sizes: Fact[SizeRule] | None = None
+    """Of requests with source images, where they differ."""
     qualities: Fact[Qualities | None]
     """None: the model has no quality setting."""
     output: Fact[OutputRule]
@@ -371,6 +382,9 @@ class Model(Frozen):
     @property
     def wire(self) -> str:
         return self.wire_id or self.id
+
+    def sizes_of(self, request: ImageRequest) -> Fact[SizeRule]:
+        return self.edit_sizes if self.edit_sizes is not None and request.images else self.sizes
 
 
 def listed_sizes(rule: FixedSizes) -> tuple[Size, ...]:

@@ -3,9 +3,9 @@
 Source: the types of google-genai 3.4.0 and ai.google.dev/gemini-api/docs, read 2026-11-23.
 
 An adapter's options are the API's own names, in camel case. Names that belong to the request itself (`safetySettings`,
-`tools`, `systemInstruction`, …, see `REQUEST_FIELDS`) go there, those of `IMAGE_FIELDS` to `imageConfig`; every other
-name is a field of `generationConfig` (`temperature`, `thinkingConfig`, `responseModalities`, …). Objects are merged with
-what the request says; the option wins where both speak.
+`tools`, `systemInstruction`, …, see `REQUEST_FIELDS`) go there; every other name is a field of `generationConfig`
+(`temperature`, `thinkingConfig`, `responseModalities`, …), or of its `imageConfig` where the adapter says so. Objects
+are merged with what the request says; the option wins where both speak.
 
 A refusal is an HTTP 200 here: a blocked prompt has no candidates, a blocked picture has a finish reason.
 """
@@ -23,34 +23,6 @@ from .reply import Node, Reply
 from .request import ImageRequest, InputImage
 from .response import Usage
 
-REQUEST_FIELDS`) go there; every other name is a field of
-`generationConfig` (`temperature`, `thinkingConfig`, `responseModalities`, …). Objects are merged with what the request
-says; the option wins where both speak.
-
-A refusal is an HTTP 200 here: a blocked prompt has no candidates, a blocked picture has a finish reason.
-"""
-
-from __future__ import annotations
-
-import re
-from collections.abc import Iterator, Mapping
-from typing import ClassVar, cast
-
-from .base import (
-    Adapter,
-    Call,
-    Done,
-    ImageBase64,
-    ImageRequest,
-    InputImage,
-    Model,
-    Node,
-    Reply,
-    Usage,
-    errors,
-    images,
-)
-
 REQUEST_FIELDS = frozenset(
     {
         "cachedContent",
@@ -66,7 +38,6 @@ REQUEST_FIELDS = frozenset(
         "tools",
     }
 )
-IMAGE_FIELDS = frozenset({"personGeneration", "prominentPeople"})
 FINISHED = frozenset({"STOP", "FINISH_REASON_UNSPECIFIED"})
 REFUSED = frozenset(
     {
@@ -121,6 +92,8 @@ class GenerateContent(Adapter):
         "FAILED_PRECONDITION": errors.PermissionDenied,  # no billing, or a country that is not served
         "QUOTA_EXHAUSTED": errors.QuotaExhausted,
     }
+    image_fields: ClassVar[frozenset[str]] = frozenset()
+    """Options that are members of `imageConfig`."""
 
     def call(self, request: ImageRequest, model: Model) -> Call:
         """The prompt, then source images and references as inline bytes. There is no mask and no n: one picture."""
@@ -133,7 +106,7 @@ class GenerateContent(Adapter):
         parts = [{"text": request.prompt}, *(_inline(each) for each in request.input_images)]
         body: dict[str, object] = {"contents": [{"role": "user", "parts": parts}], "generationConfig": generation}
         for name, value in request.options(self.name).items():
-            body = _merged(body, _placed(name, value))
+            body = _merged(body, self._placed(name, value))
         return Call.post(f"/models/{model.wire}:generateContent", json=body)
 
     def image_config(self, request: ImageRequest) -> dict[str, object]:
@@ -142,6 +115,12 @@ class GenerateContent(Adapter):
             "aspectRatio": str(request.aspect_ratio) if request.aspect_ratio else None,
             "imageSize": request.resolution,
         }
+
+    def _placed(self, name: str, value: object) -> dict[str, object]:
+        """An option where it belongs."""
+        if name in REQUEST_FIELDS:
+            return {name: value}
+        return {"generationConfig": {"imageConfig": {name: value}} if name in self.image_fields else {name: value}}
 
     def read(self, reply: Reply, model: Model) -> Done:
         answer = reply.json()
@@ -191,13 +170,6 @@ class GenerateContent(Adapter):
 
 def _inline(image: InputImage) -> dict[str, object]:
     return {"inlineData": {"mimeType": image.media_type, "data": images.to_base64(image.data)}}
-
-
-def _placed(name: str, value: object) -> dict[str, object]:
-    """An option where it belongs."""
-    if name in REQUEST_FIELDS:
-        return {name: value}
-    return {"generationConfig": {"imageConfig": {name: value}} if name in IMAGE_FIELDS else {name: value}}
 
 
 def _merged(ours: Mapping[str, object], theirs: Mapping[str, object]) -> dict[str, object]:
@@ -326,4 +298,3 @@ def _retry_delay(body: Node) -> float | None:
         if found:
             return float(found[1])
     return None
-

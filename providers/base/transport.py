@@ -149,6 +149,7 @@ class Transport:
             try:
                 match picture:
                     case ImageBytes():
+                        images.probe(picture.data)  # a page in its place is no picture, as with one that is fetched
                         content = Content.raw(picture.data)
                     case ImageBase64():
                         content = Content.encoded(picture.text)

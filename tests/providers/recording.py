@@ -34,6 +34,7 @@ FOLDER = Path(__file__).parent.parent / "recordings"
 KEY = "test-key"
 PLACEHOLDER = re.compile(r"\$\{([\w-]+)\.(base64|data_url)\}")
 SERVER = "${server}"
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 Shown = Literal["success", "refusal", "rate_limit", "quota", "bad_key", "unavailable"]
 JSON = dict[str, Any]
 
@@ -123,7 +124,9 @@ class Recording(Strict):
         path = provider_row(self.provider).base_path
         if path is None:
             path = urlsplit(kind.default_base_url or "").path
-        return kind(base_url=origin + path, settings=self.settings)
+        here = str(FOLDER / self.provider)
+        settings = {name: value.replace("${here}", here) for name, value in self.settings.items()}
+        return kind(base_url=origin + path, settings=settings)
 
     @cached_property
     def drawn(self) -> dict[str, bytes]:
@@ -231,10 +234,13 @@ class Recording(Strict):
         if isinstance(value, dict):
             return {name: self._named(each, origin) for name, each in cast("JSON", value).items()}
         if isinstance(value, list):
-            return [self._named(each, origin) for each in cast("list[Any]", value)]
+            items = cast("list[Any]", value)
+            are_bytes = len(items) > 40 and all(type(each) is int and 0 <= each <= 255 for each in items)
+            name = self.name_of(bytes(items)) if are_bytes else None
+            return f"${{{name}.bytes}}" if name else [self._named(each, origin) for each in items]
         if not isinstance(value, str):
             return value
-        value = value.replace(origin, SERVER)
+        value = UUID.sub("${uuid}", value.replace(origin, SERVER))
         head, comma, encoded = value.partition(",") if value.startswith("data:") else ("", "", value)
         name = self.name_of(_decoded(encoded))
         if name is None:

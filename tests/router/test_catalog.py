@@ -10,8 +10,10 @@ import jsonschema
 import pytest
 
 from easel.providers.base.capabilities import (
+    AreaTokens,
     Fact,
     FixedSizes,
+    FlexibleSizes,
     GridTokens,
     Lifecycle,
     MegapixelPrice,
@@ -89,6 +91,96 @@ EXPECTED = {
         "flux-outpainting",
         "flux-deblur",
     },
+    "xai": {
+        "grok-imagine-image-2.0",
+        "grok-imagine-image",
+        "grok-imagine-image-quality",
+        "grok-imagine-image-pro",
+        "grok-2-image",
+    },
+    "bedrock": {
+        "stability.stable-image-ultra-v1:1",
+        "stability.stable-image-core-v1:1",
+        "stability.sd3-5-large-v1:0",
+        "stability.stable-image-ultra-v1:0",
+        "stability.stable-image-core-v1:0",
+        "stability.sd3-large-v1:0",
+        "us.stability.stable-image-inpaint-v1:0",
+        "us.stability.stable-image-erase-object-v1:0",
+        "us.stability.stable-image-remove-background-v1:0",
+        "us.stability.stable-image-search-replace-v1:0",
+        "us.stability.stable-image-search-recolor-v1:0",
+        "us.stability.stable-image-control-sketch-v1:0",
+        "us.stability.stable-image-control-structure-v1:0",
+        "us.stability.stable-image-style-guide-v1:0",
+        "us.stability.stable-style-transfer-v1:0",
+        "us.stability.stable-outpaint-v1:0",
+        "us.stability.stable-fast-upscale-v1:0",
+        "us.stability.stable-conservative-upscale-v1:0",
+        "us.stability.stable-creative-upscale-v1:0",
+        "amazon.nova-canvas-v1:0",
+        "amazon.titan-image-generator-v2:0",
+        "amazon.titan-image-generator-v1",
+        "stability.stable-diffusion-xl-v1",
+        "stability.stable-diffusion-xl-v0",
+    },
+    "vertex": {
+        "gemini-nano-banana-2.1",
+        "gemini-3-pro-image",
+        "gemini-3.1-flash-image",
+        "gemini-3.1-flash-lite-image",
+        "gemini-2.5-flash-image",
+        "imagen-4.0-ultra-generate-001",
+        "imagen-4.0-generate-001",
+        "imagen-4.0-fast-generate-001",
+        "imagen-3.0-generate-002",
+    },
+    "microsoft_mai": {
+        "MAI-Image-2.7",
+        "MAI-Image-2.6",
+        "MAI-Image-2.6-Flash",
+        "MAI-Image-2.5-Pro",
+        "MAI-Image-2.5",
+        "MAI-Image-2.5-Flash",
+        "MAI-Image-2e",
+        "MAI-Image-2",
+    },
+    "firefly": {
+        "image5",
+        "image4_ultra",
+        "image4_standard",
+        "image3",
+        "firefly-fill",
+        "firefly-expand",
+        "firefly-similar",
+        "precise_upsampler_v1",
+    },
+    "bria": {
+        "fibo",
+        "fibo-lite",
+        "fibo-edit",
+        "bria-remove-background",
+        "bria-replace-background",
+        "bria-erase",
+        "bria-gen-fill",
+        "bria-expand",
+        "bria-increase-resolution",
+        "bria-enhance",
+        "bria-blur-background",
+        "bria-erase-foreground",
+        "bria-crop-foreground",
+        "bria-add-object",
+        "bria-replace-object",
+        "bria-erase-by-text",
+        "bria-blend",
+        "bria-rewrite-text",
+        "bria-restyle",
+        "bria-relight",
+        "bria-reseason",
+        "bria-colorize",
+        "bria-restore",
+        "bria-sketch-to-image",
+    },
 }
 RETIRED = {
     "openai/gpt-image-1": date(2026, 10, 23),
@@ -103,6 +195,21 @@ RETIRED = {
     "google/imagen-4.0-ultra-generate-001": date(2026, 8, 17),
     "google/imagen-4.0-fast-generate-001": date(2026, 8, 17),
     "google/imagen-3.0-generate-002": date(2026, 6, 24),
+    "xai/grok-imagine-image-quality": date(2026, 11, 2),
+    "xai/grok-imagine-image-pro": date(2026, 5, 15),
+    "xai/grok-2-image": date(2026, 8, 18),
+    "bedrock/amazon.nova-canvas-v1:0": date(2026, 9, 30),
+    "bedrock/amazon.titan-image-generator-v2:0": date(2026, 6, 30),
+    "bedrock/amazon.titan-image-generator-v1": date(2025, 12, 31),
+    "bedrock/stability.stable-diffusion-xl-v1": date(2025, 12, 31),
+    "bedrock/stability.stable-diffusion-xl-v0": date(2025, 12, 31),
+    "vertex/imagen-4.0-ultra-generate-001": date(2026, 6, 24),
+    "vertex/imagen-4.0-generate-001": date(2026, 6, 24),
+    "vertex/imagen-4.0-fast-generate-001": date(2026, 6, 24),
+    "vertex/imagen-3.0-generate-002": date(2026, 6, 24),
+    "microsoft_mai/MAI-Image-2.5-Pro": date(2026, 10, 1),
+    "microsoft_mai/MAI-Image-2.5": date(2026, 10, 1),
+    "microsoft_mai/MAI-Image-2.5-Flash": date(2026, 10, 1),
 }
 
 
@@ -221,6 +328,8 @@ def test_every_quality_size_and_tier_has_tokens(model: Model) -> None:
         case TierTokens(tokens=tokens):
             assert isinstance(sizes, RatioTable)
             assert set(tokens) == (set(sizes.tiers) or {"default"})
+        case AreaTokens():
+            assert isinstance(sizes, FlexibleSizes)
 
 
 def test_equal_bands_cost_about_the_same_across_generations() -> None:
@@ -251,9 +360,9 @@ def test_formats_agree(model: Model) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_what_edits_takes_pictures_and_masks_go_with_edits(model: Model) -> None:
-    edits = "edit" in model.operations.value
-    assert edits == (model.input_images.value is not None)
-    assert model.mask.value is None or edits
+    operations = set(model.operations.value)
+    assert bool(operations - {"generate"}) == (model.input_images.value is not None)
+    assert model.mask.value is None or "edit" in operations
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -268,6 +377,9 @@ def test_masks_mean_what_their_vendor_means() -> None:
         "openai": "transparent",
         "azure_openai": "transparent",
         "bfl": "white",
+        "bedrock": "white",
+        "firefly": "white",
+        "bria": "white",
     }
     assert {key for key in polarities if key.startswith("bfl/")} == {"bfl/flux-pro-1.0-fill", "bfl/flux-erase"}
 

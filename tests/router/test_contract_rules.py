@@ -4,7 +4,7 @@ That what reaches a vendor is what is listed here, `test_adaptations.py` proves 
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -113,6 +113,52 @@ def test_an_input_is_never_given_up(facts: dict[str, object], request_: ImageReq
     found = asked(request_, a_model(**facts))
     assert found is not None
     assert found.requirement == requirement
+
+
+@pytest.mark.parametrize(
+    ("rule", "request_", "requirement"),
+    [
+        ({"max_source_images": 1}, ImageRequest(prompt="a", operation="edit", images=PICTURES[:1] * 2), "images"),
+        ({"max_references": 0}, ImageRequest(prompt="a", references=PICTURES[:1]), "references"),
+        ({"max_source_images": 0}, ImageRequest(prompt="a", operation="edit", images=PICTURES[:1]), "images"),
+    ],
+)
+def test_sources_and_references_are_counted_apart(
+    rule: dict[str, int], request_: ImageRequest, requirement: str
+) -> None:
+    assert asked(request_) is None
+    unmet = asked(request_, a_model(input_images={"max_input_images": 2, **rule}))
+    assert unmet is not None
+    assert unmet.requirement == requirement
+
+
+def test_with_a_source_other_sizes_may_be_possible() -> None:
+    model = a_model(edit_sizes={"kind": "input"})
+    strict = policy(size="strict")
+    wanted = ImageRequest(prompt="a", size=Size(1024, 1024))
+    assert asked(wanted, model, strict) is None
+    edit = replace(wanted, operation="edit", images=PICTURES[:1])
+    unmet = asked(edit, model, strict)
+    assert unmet is not None
+    assert unmet.requirement == "size"
+    assert fitted(edit, model).request.size is None
+
+
+def test_a_drawing_is_not_converted_into_a_picture() -> None:
+    model = a_model(output={"formats": ["svg"], "transparent": [], "compression": []})
+    assert asked(ImageRequest(prompt="a", output_format="svg"), model) is None
+    unmet = asked(ImageRequest(prompt="a", output_format="png"), model)
+    assert unmet is not None
+    assert unmet.requirement == "output_format"
+
+
+def test_a_tool_that_requires_words_does_not_go_without() -> None:
+    model = a_model(operations=["upscale"], requires=["prompt"])
+    upscale = ImageRequest(operation="upscale", images=PICTURES[:1])
+    unmet = asked(upscale, model)
+    assert unmet is not None
+    assert unmet.requirement == "requires"
+    assert asked(replace(upscale, prompt="a dune"), model) is None
 
 
 def test_a_model_lives_from_its_launch_until_the_day_before_its_end() -> None:

@@ -430,3 +430,69 @@ def test_a_rate_that_is_not_published_leaves_the_cost_unknown() -> None:
 
 def test_no_counts_leave_the_cost_unknown() -> None:
     assert pricing.actual(Usage(), openai("gpt-image-2"), ImageRequest(), []) == (None, "unknown")
+
+
+# Vendors that bill otherwise
+
+
+def test_input_images_cost_what_the_vendor_says_beside_the_picture() -> None:
+    model = CATALOG.model("xai/grok-imagine-image")
+    request = ImageRequest(prompt="a kite", operation="edit", images=(picture(), picture()), n=2)
+    assert known(pricing.estimate(request, model)) == (Decimal("0.044"),) * 3
+    assert pricing.actual(Usage(images=2), model, request, [Size(1024, 1024)] * 2) == (Decimal("0.044"), "list_price")
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "published"),
+    [
+        ("MAI-Image-2.7", None, "0.034816"),
+        ("MAI-Image-2.6", "1024x1024", "0.038912"),
+        ("MAI-Image-2.6", "1536x1536", "0.087552"),
+        ("MAI-Image-2.5-Pro", "1024x1024", "0.108544"),
+    ],
+)
+def test_a_picture_of_mai_costs_by_its_area(name: str, size: str | None, published: str) -> None:
+    model = CATALOG.model(f"microsoft_mai/{name}")
+    request = ImageRequest(size=Size.parse(size) if size else None)
+    assert known(pricing.estimate(request, model)) == (Decimal(published),) * 3
+
+
+def test_an_edit_of_mai_may_paint_as_large_as_the_model_can() -> None:
+    model = CATALOG.model("microsoft_mai/MAI-Image-2.6")
+    low, expected, worst = known(pricing.estimate(ImageRequest(operation="edit", images=(picture(),)), model))
+    assert (low, expected, worst) == (Decimal("0.021888"), Decimal("0.038912"), Decimal("0.087552"))
+
+
+@pytest.mark.parametrize(
+    ("size", "quality", "published"),
+    [("2048x2048", "medium", "0.06"), ("4096x2304", "medium", "0.12"), ("4096x4096", "high", "0.20")],
+)
+def test_ideogram_costs_by_pixels(size: str, quality: str, published: str) -> None:
+    model, request = CATALOG.model("ideogram/ideogram-4-6"), ImageRequest(size=Size.parse(size), quality=quality)
+    assert known(pricing.estimate(request, model)) == (Decimal(published),) * 3
+
+
+def test_of_a_size_that_was_left_to_the_vendor_the_picture_tells_the_price() -> None:
+    model, request = CATALOG.model("ideogram/ideogram-4-6"), ImageRequest(quality="medium")
+    assert known(pricing.estimate(request, model)) == (Decimal("0.06"), Decimal("0.06"), Decimal("0.12"))
+    assert pricing.actual(Usage(), model, request, [Size(4096, 4096)]) == (Decimal("0.12"), "list_price")
+
+
+def test_a_quality_that_is_not_asked_for_costs_what_the_vendors_default_does() -> None:
+    request = ImageRequest(size=Size(1024, 1024))
+    assert known(pricing.estimate(request, CATALOG.model("ideogram/ideogram-4-5")))[2] == Decimal("0.10")
+    edit = ImageRequest(operation="edit", images=(picture(),))
+    assert known(pricing.estimate(edit, CATALOG.model("ideogram/ideogram-4-5-edit")))[2] == Decimal("0.06")
+
+
+def test_references_make_an_edit_of_it() -> None:
+    model = CATALOG.model("ideogram/ideogram-vector-1")
+    plain = ImageRequest(prompt="a kite", quality="high")
+    assert known(pricing.estimate(plain, model))[1] == Decimal("0.20")
+    assert known(pricing.estimate(replace(plain, references=(picture(),)), model))[1] == Decimal("0.32")
+
+
+def test_pictures_that_were_withheld_are_billed() -> None:
+    model, request = CATALOG.model("ideogram/ideogram-3"), ImageRequest(quality="turbo", n=3)
+    cost = pricing.actual(Usage(images=3), model, request, [Size(1024, 1024)])
+    assert cost == (Decimal("0.09"), "list_price")

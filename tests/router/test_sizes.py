@@ -218,3 +218,22 @@ def test_the_nearest_is_near_in_shape_first() -> None:
         assert str(choice.size) == nearest
         assert choice.size is not None
         assert math.isfinite(choice.size.ratio)
+
+
+@pytest.mark.parametrize(
+    ("scale", "asked", "missed"),
+    [
+        ("1", Asked(Size(300, 200)), []),
+        ("1", Asked(Size(1200, 800)), ["size"]),
+        ("4", Asked(Size(1200, 800)), []),
+        ("4", Asked(Size(300, 200)), ["size"]),
+        ("4", Asked(aspect_ratio=AspectRatio(3, 2)), []),
+        (None, Asked(Size(1200, 800)), ["size"]),
+        (None, Asked(aspect_ratio=AspectRatio(3, 2)), []),
+    ],
+)
+def test_what_enlarges_a_picture_is_held_to_its_scale(scale: str | None, asked: Asked, missed: list[str]) -> None:
+    rule = FollowsInput(kind="input", scale=None if scale is None else Decimal(scale))
+    choice = choose(rule, size=asked.size, aspect_ratio=asked.aspect_ratio, resolution=None, input_size=Size(300, 200))
+    assert [name for name, _ in choice.misses] == missed
+    assert choice.paints == (None if scale is None else Size(300 * int(scale), 200 * int(scale)))

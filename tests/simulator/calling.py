@@ -7,6 +7,7 @@ import json
 import secrets
 import urllib.error
 import urllib.request
+import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NONE: Mapping[str, str] = {}
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,11 @@ class Reply:
 
     def picture(self) -> Image.Image:
         return Image.open(BytesIO(self.content))
+
+    def svg(self) -> ElementTree.Element:
+        root = ElementTree.fromstring(self.content)  # noqa: S314, the simulator wrote it
+        assert root.tag == f"{SVG}svg"
+        return root
 
 
 def call(url: str, body: bytes | None = None, headers: Mapping[str, str] = NONE, method: str | None = None) -> Reply:

@@ -6,25 +6,22 @@ import base64
 import hashlib
 import hmac
 import json
-import queue
-import threading
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image, ImageChops
-from typing_extensions import override
 
 from easel.simulator import bfl, server
 
+from .listening import listening
+
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 KEY = {"x-key": "sim-1"}
 NONE: Mapping[str, str] = {}
@@ -448,44 +445,12 @@ def test_a_sample_is_fetched_by_its_signature_and_for_ten_minutes(simulator: ser
         assert b"AuthenticationFailed" in refused.content
 
 
-class Listener(ThreadingHTTPServer):
-    """Takes webhooks; the answers can be taken from `calls`."""
-
-    def __init__(self) -> None:
-        self.calls: queue.Queue[tuple[Mapping[str, str], bytes]] = queue.Queue()
-        super().__init__(("127.0.0.1", 0), Hook)
-
-
-class Hook(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers["content-length"]))
-        assert isinstance(self.server, Listener)
-        self.server.calls.put(({name.lower(): value for name, value in self.headers.items()}, content))
-        self.send_response(204)
-        self.end_headers()
-
-    @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Tests print nothing."""
-
-
-@contextmanager
-def listening() -> Generator[Listener]:
-    with Listener() as listener:
-        thread = threading.Thread(target=listener.serve_forever, args=(0.01,))
-        thread.start()
-        yield listener
-        listener.shutdown()
-        thread.join()
-
-
 def test_a_webhook_is_signed_over_its_raw_body(simulator: server.Simulator) -> None:
     with listening() as listener:
-        hook = f"http://127.0.0.1:{listener.server_port}/hook?a=1"
-        reply = submit(simulator, "flux-2-pro", prompt="a tram", webhook_url=hook, webhook_secret="hush")
-        headers, content = listener.calls.get(timeout=20)
-        refused = submit(simulator, "flux-2-pro", prompt="a forbidden-output", webhook_url=hook)
-        plain_headers, plain_content = listener.calls.get(timeout=20)
+        reply = submit(simulator, "flux-2-pro", prompt="a tram", webhook_url=listener.url, webhook_secret="hush")
+        headers, content = listener.take()
+        refused = submit(simulator, "flux-2-pro", prompt="a forbidden-output", webhook_url=listener.url)
+        plain_headers, plain_content = listener.take()
 
     signature = hmac.new(b"hush", content, hashlib.sha256).hexdigest()
     assert headers["x-bfl-signature"] == f"sha256={signature}"

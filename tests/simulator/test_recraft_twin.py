@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-import xml.etree.ElementTree as ET
 from datetime import date
-from email import message_from_bytes
+from email import policy
+from email.parser import BytesParser
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 from easel.simulator import recraft, server
 
-from .calling import NONE, Reply, box_mask, call, changed_box, data_url, gradient, post_form, post_json
+from .calling import NONE, SVG, Reply, box_mask, call, changed_box, data_url, gradient, post_form, post_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,10 +42,8 @@ def fetch(entry: Mapping[str, Any]) -> Image.Image:
     return call(entry["url"]).picture()
 
 
-def paths(svg: bytes) -> int:
-    root = ET.fromstring(svg)
-    assert root.tag == "{http://www.w3.org/2000/svg}svg"
-    return len(root.findall("{http://www.w3.org/2000/svg}path"))
+def paths(reply: Reply) -> int:
+    return len(reply.svg().findall(f"{SVG}path"))
 
 
 def test_pictures_come_by_link_with_their_units(simulator: server.Simulator) -> None:
@@ -73,16 +71,16 @@ def test_pictures_come_as_parts_of_a_form(simulator: server.Simulator) -> None:
     reply = order(
         simulator, "generations", prompt="a fox", model="recraftv4_1_flash_v2", n=2, response_format="multipart"
     )
-    message = message_from_bytes(f"content-type: {reply.headers['content-type']}\r\n\r\n".encode() + reply.content)
-    told, *pictures = message.get_payload()
+    head = f"content-type: {reply.headers['content-type']}\r\n\r\n".encode()
+    told, *pictures = BytesParser(policy=policy.HTTP).parsebytes(head + reply.content).iter_parts()
 
     assert reply.headers["content-type"].startswith("multipart/form-data; boundary=")
-    answer = json.loads(told.get_payload(decode=True))
-    assert told.get_param("name", header="content-disposition") == "response"
+    answer = json.loads(told.get_content())
+    assert told["content-disposition"].params["name"] == "response"
     assert answer["credits"] == 14
     assert [part["content-id"] for part in pictures] == [entry["image_id"] for entry in answer["data"]]
     assert [part.get_content_type() for part in pictures] == ["image/webp"] * 2
-    assert Image.open(BytesIO(pictures[0].get_payload(decode=True))).size == (1024, 1024)
+    assert Image.open(BytesIO(pictures[0].get_content())).size == (1024, 1024)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +103,8 @@ def test_vector_models_give_svg_with_paths(simulator: server.Simulator) -> None:
     reply = call(entry["url"])
 
     assert reply.headers["content-type"] == "image/svg+xml"
-    assert paths(reply.content) > 3
-    assert ET.fromstring(reply.content).get("width") == "1536"
+    assert paths(reply) > 3
+    assert reply.svg().get("width") == "1536"
 
 
 @pytest.mark.parametrize("model", sorted(recraft.MODELS))
@@ -151,7 +149,7 @@ def test_erasing_is_a_tool_with_a_mask(simulator: server.Simulator) -> None:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "fields", "credits", "size"),
+    ("endpoint", "fields", "units", "size"),
     [
         ("imageToImage", {"prompt": "a", "strength": 0.3}, 35, (300, 256)),
         ("imageToImage", {"prompt": "a", "strength": 0, "model": "recraftv4_1_vector"}, 80, (300, 256)),
@@ -163,14 +161,14 @@ def test_erasing_is_a_tool_with_a_mask(simulator: server.Simulator) -> None:
     ],
 )
 def test_other_edits(
-    simulator: server.Simulator, endpoint: str, fields: dict[str, object], credits: int, size: tuple[int, int]
+    simulator: server.Simulator, endpoint: str, fields: dict[str, object], units: int, size: tuple[int, int]
 ) -> None:
     answer = order(simulator, endpoint, image_url=data_url(SOURCE), **fields).json()
 
-    assert answer["credits"] == credits, answer
+    assert answer["credits"] == units, answer
     reply = call(answer["data"][0]["url"])
     if "vector" in str(fields.get("model")):
-        assert ET.fromstring(reply.content).get("height") == str(size[1])
+        assert reply.svg().get("height") == str(size[1])
     else:
         assert reply.picture().size == size
 
@@ -192,12 +190,12 @@ def test_tools(simulator: server.Simulator) -> None:
     assert [tool["credits"] for tool in (cut, traced, crisp, creative)] == [10, 10, 4, 250]
     assert fetch(cut["image"]).has_transparency_data
     assert (fetch(crisp["image"]).format, fetch(crisp["image"]).size) == ("PNG", (600, 512))
-    svg = call(traced["image"]["url"]).content
+    svg = call(traced["image"]["url"])
     assert paths(svg) > 3
-    bare = call(form(simulator, "images/removeBackground", file=svg).json()["image"]["url"])
+    bare = call(form(simulator, "images/removeBackground", file=svg.content).json()["image"]["url"])
     assert bare.headers["content-type"] == "image/svg+xml"
-    assert (b"<rect" in svg, b"<rect" in bare.content) == (True, False)
-    assert paths(bare.content) == paths(svg)
+    assert (b"<rect" in svg.content, b"<rect" in bare.content) == (True, False)
+    assert paths(bare) == paths(svg)
 
 
 def test_images_come_from_earlier_answers(simulator: server.Simulator) -> None:

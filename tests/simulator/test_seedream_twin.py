@@ -97,7 +97,7 @@ def test_transparency_is_real(simulator: server.Simulator) -> None:
 
     (picture,) = pictures(reply)
     assert (picture.format, picture.mode) == ("PNG", "RGBA")
-    assert picture.getpixel((0, 0))[3] == 0
+    assert picture.getchannel("A").getpixel((0, 0)) == 0
     assert reply.json()["data"][0]["background"] == "transparent"
     assert reply.json()["data"][0]["output_format"] == "png"
 

@@ -1,0 +1,185 @@
+"""Replicate: the models of many makers, each with inputs of its own; create a prediction, wait for it, poll it.
+
+Sources: replicate 1.0.7 and 2.0.0b4, replicate.com/docs and @ai-sdk/replicate 2.0.57, read 2026-11-23.
+
+A model's wire name is owner/name; with a version, owner/name:id or its 64 digits; or deployments/owner/name. The call
+is held open for up to a minute; the setting `wait: never` has it answered at once. Pictures up to 256 kB go as data
+URLs, larger ones are uploaded first. `provider_options: {replicate: …}` are members of `input` as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import ClassVar
+from urllib.parse import quote, urlsplit
+
+from .base import Adapter, Call, Done, File, ImageRequest, ImageUrl, Model, Reply, Usage, Wait, errors, images
+from .base.errors import ConfigError, Problem
+from .base.images_api import mask_png
+from .base.naming import named
+from .base.refusal import is_refusal
+
+POLL_SECONDS = 0.5
+DATA_URL_BYTES = 190_000
+"""A file of this size makes 256 kB of base64 at most."""
+WAITING = frozenset({"starting", "processing"})
+STOPPED = {"canceled": True, "aborted": False}
+"""Ended without a picture; true: once it runs it is billed."""
+ERROR_CODE = re.compile(r"\((E\d{3,4})\)")
+SENSITIVE = "E005"
+VERSION = re.compile(r"[0-9a-f]{64}")
+SAYS_JPEG = "openai/"
+"""Models whose format is jpeg; the others' is jpg."""
+NAMES = {"images": "input_images[]", "n": "num_outputs", "output_compression": "output_quality"}
+"""What most models call it."""
+
+Uploaded = tuple[str, bytes]
+"""Media type and data."""
+
+
+class Replicate(Adapter):
+    name = "replicate"
+    default_base_url = "https://api.replicate.com/v1"
+    settings = frozenset({"wait"})
+    wire: ClassVar[Mapping[str, str]] = {
+        "aspect_ratio": "aspect_ratio",
+        "background": "background",
+        "height": "size",
+        "image": "images",
+        "image_input": "images",
+        "images": "images",
+        "input_image": "images",
+        "input_images": "images",
+        "mask": "mask",
+        "max_images": "n",
+        "moderation": "moderation",
+        "negative_prompt": "negative_prompt",
+        "num_outputs": "n",
+        "number_of_images": "n",
+        "output_format": "output_format",
+        "output_quality": "output_compression",
+        "prompt": "prompt",
+        "quality": "quality",
+        "resolution": "resolution",
+        "seed": "seed",
+        "size": "resolution",
+        "width": "size",
+    }
+
+    def __init__(self, *, base_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
+        super().__init__(base_url=base_url, settings=settings)
+        asked = self.options.get("wait", "first")
+        if asked not in {"first", "never"}:
+            raise ConfigError([Problem(self.name, f"wait {asked!r} is neither first nor never")])
+        self._waits = asked == "first"
+
+    def auth(self, key: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {key}"}
+
+    def call(self, request: ImageRequest, model: Model) -> Call:
+        """Source images first, then references; the mask last, in the model's own colours."""
+        files = [(each.media_type, each.data) for each in request.input_images]
+        if request.mask is not None:
+            files.append(("image/png", mask_png(request.mask, model)))
+
+        def create(addresses: list[str]) -> Call:
+            pictures = addresses[: len(request.input_images)]
+            mask = addresses[-1] if request.mask is not None else None
+            given = {**_said(request, model), "images": pictures, "mask": mask}
+            return self._create(model, named(given, model, NAMES) | request.options(self.name))
+
+        return _uploading(files, create)
+
+    def _create(self, model: Model, given: Mapping[str, object]) -> Call:
+        kept = {name: value for name, value in given.items() if value is not None}
+        if ":" in model.wire or VERSION.fullmatch(model.wire):
+            call = Call.post("/predictions", json={"version": model.wire, "input": kept})
+        else:
+            place = model.wire if model.wire.startswith("deployments/") else f"models/{model.wire}"
+            call = Call.post(f"/{place}/predictions", json={"input": kept})
+        return replace(call, headers={**call.headers, "prefer": "wait"}) if self._waits else call
+
+    def read(self, reply: Reply, model: Model) -> Done | Wait:
+        prediction = reply.json()
+        status = prediction["status"].text
+        if status in WAITING:
+            return Wait(Call.get(f"/predictions/{quote(prediction['id'].text, safe='')}"), POLL_SECONDS)
+        if status == "failed":
+            raise _failure(prediction.text_at("error") or "no reason given")
+        if status in STOPPED:
+            raise _ended(f"the prediction ended without a picture: {status}", code=status, billed=STOPPED[status])
+        if status != "succeeded":
+            raise errors.BadReply(f"unknown prediction status {status!r}", path="$.status")
+        output, version = prediction["output"], prediction.text_at("version")
+        found = list(output.items()) if isinstance(output.value, list) else [output]
+        if not found:
+            raise errors.BadReply("no picture", path="$.output")
+        return Done(
+            images=[ImageUrl(each.text) for each in found],
+            usage=Usage(images=len(found)),
+            model_snapshot=version if version != "hidden" else None,
+            request_id=prediction.text_at("id"),
+        )
+
+    def error(self, reply: Reply) -> errors.ProviderError:
+        """404 is the prediction when it was a prediction that was asked for, else the model."""
+        if reply.status == 404 and "/predictions/" in urlsplit(reply.url).path:
+            return _ended("the prediction that was created is not known any more", code="not_found", billed=None)
+        return super().error(reply)
+
+
+def _said(request: ImageRequest, model: Model) -> dict[str, object]:
+    chosen = request.output_format
+    return {
+        "prompt": request.prompt or None,
+        "negative_prompt": request.negative_prompt,
+        "width": request.size.width if request.size else None,
+        "height": request.size.height if request.size else None,
+        "aspect_ratio": str(request.aspect_ratio) if request.aspect_ratio else None,
+        "resolution": request.resolution,
+        "quality": request.quality,
+        "background": None if request.background == "auto" else request.background,
+        "output_format": "jpg" if chosen == "jpeg" and not model.wire.startswith(SAYS_JPEG) else chosen,
+        "output_compression": request.output_compression,
+        "moderation": request.moderation,
+        "seed": request.seed,
+        "n": request.n if request.n > 1 else None,
+    }
+
+
+def _uploading(files: list[Uploaded], create: Callable[[list[str]], Call], known: tuple[str, ...] = ()) -> Call:
+    """Every file's address, one after the other, and then the call that names them all."""
+    if len(known) == len(files):
+        return create(list(known))
+    media_type, data = files[len(known)]
+    if len(data) <= DATA_URL_BYTES:
+        address = f"data:{media_type};base64,{images.to_base64(data)}"
+        return _uploading(files, create, (*known, address))
+
+    def uploaded(reply: Reply) -> Call:
+        return _uploading(files, create, (*known, reply.json()["urls"]["get"].text))
+
+    name = f"picture-{len(known) + 1}.{media_type.removeprefix('image/')}"
+    upload = Call.form("/files", fields={}, files=[File("content", name, media_type, data)])
+    return replace(upload, then=uploaded)
+
+
+def _failure(said: str) -> errors.ProviderError:
+    """Codes stand within the words, where there are any: (E005). Whether a failure is billed is not published."""
+    code = ERROR_CODE.search(said)
+    name = code[1] if code else None
+    if name == SENSITIVE or is_refusal(said):
+        return errors.ModerationBlocked(f"Replicate: {said}", code=name)
+    return _ended(f"the prediction failed: {said}", code=name, billed=None)
+
+
+def _ended(message: str, *, code: str | None, billed: bool | None) -> errors.ProviderError:
+    """It may have been paid for, so it is not created again here."""
+    error = errors.ProviderUnavailable(message, code=code)
+    error.retry, error.billed = False, billed
+    return error
+
+
+ADAPTER = Replicate

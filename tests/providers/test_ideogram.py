@@ -1,0 +1,11 @@
+"""Ideogram: what its recordings do not show."""
+
+import pytest
+
+from easel.providers.base.errors import ConfigError
+from easel.providers.ideogram import Ideogram
+
+
+def test_a_setting_that_means_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match="quote 'sometimes' is neither first nor never"):
+        Ideogram(settings={"quote": "sometimes"})
