@@ -1,7 +1,8 @@
 """Alibaba Model Studio (DashScope): Qwen-Image, answered at once, and Wan, as tasks.
 
 Sources: alibabacloud.com/help/en/model-studio/qwen-image-generation-and-editing-api-reference, …/error-code,
-help.aliyun.com/zh/model-studio/text-to-image, dashscope 2.0.2, BerriAI/litellm 1.109.1 llms/dashscope, read 2026-11-23.
+its guide to text-to-image as copied in github.com/jedzqer/astrbot_plugin_aliyun_aiimg, dashscope 2.0.2, BerriAI/litellm
+1.109.1 llms/dashscope, read 2026-11-23.
 
 Three shapes: a conversation that is answered at once, the same as a task, and older Wan's task with a plain prompt. Key
 and host are of one region: `base_url: https://dashscope.aliyuncs.com` is Beijing's. `provider_options: {dashscope: …}`
@@ -69,7 +70,10 @@ class DashScope(Adapter):
             asked = _present({"prompt": request.prompt, "negative_prompt": request.negative_prompt})
             path = PLAIN_TASK
         else:
-            content = [*({"image": images.to_data_url(each)} for each in request.input_images), {"text": request.prompt}]
+            content = [
+                *({"image": images.to_data_url(each)} for each in request.input_images),
+                {"text": request.prompt},
+            ]
             asked = {"messages": [{"role": "user", "content": content}]}
             parameters["negative_prompt"] = request.negative_prompt
             path = AS_TASK if model.wire.startswith(TASK_MODELS) else AT_ONCE
@@ -104,7 +108,9 @@ class DashScope(Adapter):
         slots = list(results.items()) if results is not None else []
         failed = [each for each in slots if each.text_at("code")]
         painted = (
-            [_result(each) for each in slots if not each.text_at("code")] if results is not None else list(_said(output))
+            [_result(each) for each in slots if not each.text_at("code")]
+            if results is not None
+            else list(_said(output))
         )
         if not painted and failed:
             raise self._failed(failed[0], model)
@@ -112,7 +118,7 @@ class DashScope(Adapter):
             raise errors.BadReply("no picture", path="$.output")
         counted = answer.find("usage", "output_image_count") or answer.find("usage", "image_count")
         return Done(
-            images=painted,
+            images=list(painted),
             usage=Usage(images=counted.integer if counted else len(painted)),
             request_id=answer.text_at("request_id"),
             warnings=tuple(f"a picture did not come: {each.text_at('code')}" for each in failed),

@@ -28,7 +28,7 @@ REFUSED = "content_policy_violation"
 PAINTING = frozenset({"generate", "precise-edit", "inpaint", "remix", "reframe", "replace-background"})
 """Actions with a number of pictures and a quality; all others work on the one picture that they are given."""
 TIERS = {"ideogram-4-transparent": "output_resolution", "ideogram-3-transparent": "upscale_factor"}
-"""Models with tiers, and what they call them."""
+"""Models with tiers, and what they call them. They paint on nothing, and have no field that says so."""
 QUALITY = ("ideogram-4-5", "ideogram-4-6", "ideogram-vector-", "p-image-")
 """Models with a `quality`; the others have a `rendering_speed`."""
 CHARACTER = "ideogram-3-character"
@@ -158,7 +158,7 @@ def _fields(request: ImageRequest, action: str, engine: str) -> dict[str, object
             "num_images": request.n,
             "quality" if engine.startswith(QUALITY) else "rendering_speed": request.quality,
             "negative_prompt": request.negative_prompt,
-            "background": None if request.background == "auto" else request.background,
+            "background": None if request.background == "auto" or engine in TIERS else request.background,
             "aspect_ratio": str(request.aspect_ratio).replace(":", "x") if request.aspect_ratio else None,
         }
     if engine in TIERS:

@@ -1,10 +1,10 @@
 """MiniMax: image-01, by a call of its own, and H3 Image, by paths that look like OpenAI's.
 
-Sources: github.com/MiniMax-AI/cli (src/commands/image/generate.ts, src/errors/api.ts), github.com/MiniMax-AI/MiniMax-MCP,
-platform.minimax.io/docs/api-reference/image-generation-t2i and …-i2i, read 2026-11-23.
+Sources: github.com/MiniMax-AI/cli (src/commands/image/generate.ts, src/errors/api.ts) and /MiniMax-MCP,
+platform.minimaxi.com/docs/api-reference/image-generation-t2i and …-i2i, read 2026-11-23.
 
-Of H3 only the paths are known: that its bodies are the Images API's, and edits a form, is unconfirmed. `provider_options:
-{minimax: …}` are fields of the body as they are (`prompt_optimizer`, `aigc_watermark`, …).
+Of H3 only the paths are known: that its bodies are the Images API's, and edits a form, is unconfirmed.
+`provider_options: {minimax: …}` are fields of the body as they are (`prompt_optimizer`, `aigc_watermark`, …).
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class MiniMax(ImagesApi):
         failed = answer.find("metadata", "failed_count")
         missing = int(failed.decimal) if failed else 0
         return Done(
-            images=painted,
+            images=list(painted),
             usage=Usage(images=len(painted)),
             request_id=answer.text_at("id"),
             warnings=(f"MiniMax says that {missing} of the pictures failed",) if missing else (),

@@ -4,8 +4,8 @@ Sources: docs.byteplus.com/en/docs/ModelArk/1541523 (image API) and 1299023 (err
 @ai-sdk/bytedance 1.0.29, read 2026-11-23.
 
 A model must be switched on in the console first. The vendor writes a mark on every picture unless it is told not to,
-and it is told: `provider_options: {seedream: {watermark: true}}` wants one. The other options are fields of the body too
-(`optimize_prompt_options`, `sequential_image_generation`, `layer_decomposition`, `tools`, …).
+and it is told: `provider_options: {seedream: {watermark: true}}` wants one. The other options are fields of the body
+too (`optimize_prompt_options`, `sequential_image_generation`, `layer_decomposition`, `tools`, …).
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 """Tencent: Hunyuan's image jobs and the tools of AI Art, by signed calls; Seedream on TokenHub, by a key.
 
 Sources: tencentcloud-sdk-python-hunyuan 3.1.180 and -aiart 3.1.179 (models, error codes), cloud.tencent.com/document
-1729/105969, 1668/124632 and 1729/101843 (signature v3), BerriAI/litellm 1.109.1 llms/tencent (TokenHub), read 2026-11-23.
+1729/105969, 1668/124632 and 1729/101843 (signature v3), BerriAI/litellm 1.109.1 llms/tencent (TokenHub), read
+2026-11-23.
 
-A model's wire name is the action that starts it; on TokenHub it is the model's own. A key is `SECRET_ID:SECRET_KEY`, with
-`:TOKEN` behind it where it is a temporary one, and signs each call; TokenHub's is sent as it is, to a base URL of its
-own (https://tokenhub-intl.tencentcloudmaas.com). So these are two deployments, each with `models` of its own.
+A model's wire name is the action that starts it; on TokenHub it is the model's own. A key is `SECRET_ID:SECRET_KEY`,
+with `:TOKEN` behind it where it is a temporary one, and signs each call; TokenHub's is sent as it is, to a base URL of
+its own (https://tokenhub-intl.tencentcloudmaas.com). So these are two deployments, each with `models` of its own.
 
-The vendor writes a mark on every picture unless it is told not to, and it is told: `provider_options: {tencent: {LogoAdd:
-1}}` wants one. Other options are fields of the body too (`Style`, `Clarity`, `Revise`, `ChatId`, …).
+The vendor writes a mark on every picture unless it is told not to, and it is told:
+`provider_options: {tencent: {LogoAdd: 1}}` wants one. Other options are fields of the body too (`Style`, `Clarity`,
+`Revise`, `ChatId`, …).
 """
 
 from __future__ import annotations
@@ -21,7 +23,21 @@ from datetime import UTC, datetime
 from typing import ClassVar
 from urllib.parse import urlencode, urlsplit
 
-from .base import Adapter, Call, Done, ImageBase64, ImageRequest, ImageUrl, Model, Node, Reply, Usage, Wait, errors, images
+from .base import (
+    Adapter,
+    Call,
+    Done,
+    ImageBase64,
+    ImageRequest,
+    ImageUrl,
+    Model,
+    Node,
+    Reply,
+    Usage,
+    Wait,
+    errors,
+    images,
+)
 from .base.adapter import Picture
 from .base.images_api import picture
 
@@ -165,7 +181,7 @@ class Tencent(Adapter):
         answer = reply.json()["Response"]
         request_id = answer.text_at("RequestId")
         if (error := answer.get("Error")) is not None:
-            raise self._failure(error["Code"].text, error.text_at("Message"), request_id)
+            raise self._failure(error, reply.status, request_id)
         if (job := answer.get("JobId")) is not None:
             address = f"{self._place(model.wire)}?{urlencode({'JobId': job.text})}"
             return Wait(self._query(address, model), POLL_SECONDS)
@@ -183,14 +199,18 @@ class Tencent(Adapter):
     def _kind(self, code: str) -> type[errors.ProviderError] | None:
         return self.codes.get(code) or self.codes.get(code.partition(".")[0])
 
-    def _failure(self, code: str, message: str | None, request_id: str | None) -> errors.ProviderError:
-        said = message or code
+    def _failure(self, error: Node, status: int, request_id: str | None) -> errors.ProviderError:
+        """What `{Code, Message}` means. It has a status: where a job was asked for, it is not the job that failed."""
+        code = error["Code"].text
+        said = error.text_at("Message") or code
         if code in REFUSED:
-            return errors.ModerationBlocked(said, stage=REFUSED[code], code=code, request_id=request_id)
+            return errors.ModerationBlocked(said, stage=REFUSED[code], status=status, code=code, request_id=request_id)
         kind = self._kind(code)
         if kind is None:
-            return errors.BadReply(f"unknown code {code!r}: {said}", path="$.Response.Error.Code", request_id=request_id)
-        return kind(said, code=code, request_id=request_id)
+            return errors.BadReply(
+                f"unknown code {code!r}: {said}", path="$.Response.Error.Code", request_id=request_id
+            )
+        return kind(said, status=status, code=code, request_id=request_id)
 
     def _failed(self, answer: Node, request_id: str | None) -> errors.ProviderError:
         """Why a job failed. It has ended, so nothing here may read as if it could be asked for again."""
@@ -261,9 +281,7 @@ def _tokenhub(reply: Reply) -> Done:
 # Signature v3
 
 
-def signature(
-    call: Call, url: str, identifier: str, secret: str, service: str, timestamp: int
-) -> dict[str, str]:
+def signature(call: Call, url: str, identifier: str, secret: str, service: str, timestamp: int) -> dict[str, str]:
     """The headers to add: the time, and the signature over method, address, content type, host and body."""
     place = urlsplit(url)
     content_type = call.headers.get("content-type", FORM)

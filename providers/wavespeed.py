@@ -1,4 +1,4 @@
-"""WaveSpeedAI: the models of many makers, each at a path of its own; submit a task, poll it, download the pictures.
+"""WaveSpeedAI: models of many makers, each at a path of its own; submit a task, poll it, download pictures or video.
 
 Sources: wavespeed 2.0.5 (api/client.py), WaveSpeedAI/wavespeed-cli 0.2.2, wavespeed.ai/docs (submit-task, predictions,
 troubleshooting-guide) and huggingface_hub 2.4.0 inference/_providers/wavespeed.py, read 2026-11-23.
@@ -43,7 +43,7 @@ WAITING = frozenset({"created", "processing"})
 STOPPED = frozenset({"cancelled", "timeout", "deleted"})
 PASSING = re.compile(r"HTTP (?:5\d\d|429)")
 """Within the words of a failure: the maker's own API failed for a moment."""
-NAMES = {"images": "images[]", "mask": "mask_image", "n": "num_images"}
+NAMES = {"images": "images[]", "mask": "mask_image", "n": "num_images", "seconds": "duration"}
 """What most models call it."""
 
 
@@ -53,6 +53,7 @@ class WaveSpeed(Adapter):
     settings = frozenset({"quote"})
     wire: ClassVar[Mapping[str, str]] = {
         "aspect_ratio": "aspect_ratio",
+        "duration": "seconds",
         "image": "images",
         "images": "images",
         "mask_image": "mask",
@@ -149,6 +150,7 @@ def _said(request: ImageRequest, model: Model) -> dict[str, object]:
         "resolution": request.resolution,
         "quality": request.quality,
         "output_format": request.output_format,
+        "seconds": request.length,
         "seed": request.seed,
         "n": request.n if request.n > 1 else None,
     }

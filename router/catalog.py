@@ -77,11 +77,14 @@ class Catalog:
 
 
 @cache
-def load_catalog(directory: Path | None = None) -> Catalog:
-    """The catalogue in `directory`, or the one that ships. Raises ConfigError with every problem of every file."""
+def load_catalog(directory: Path | None = None, *, providers: frozenset[str] | None = None) -> Catalog:
+    """The catalogue in `directory`, or the one that ships. Raises ConfigError with every problem of every file.
+
+    With `providers`, only the files that are named after them are read.
+    """
     found: list[Model] = []
     wrong: list[Problem] = []
-    for path in _paths(directory):
+    for path in _paths(directory, providers):
         try:
             found += read_models(document.read(path))
         except ConfigError as error:
@@ -91,9 +94,9 @@ def load_catalog(directory: Path | None = None) -> Catalog:
     return Catalog.of(found)
 
 
-def _paths(directory: Path | None) -> list[Path]:
+def _paths(directory: Path | None, providers: frozenset[str] | None) -> list[Path]:
     folder = directory or Path(str(files("easel.config"))) / "models"
-    return sorted(folder.glob("*.yaml"))
+    return sorted(path for path in folder.glob("*.yaml") if providers is None or path.stem in providers)
 
 
 def read_models(content: Document) -> list[Model]:

@@ -181,7 +181,7 @@ def _literal(when: When) -> ImageRequest:
         resolution=when.resolution[0] if when.resolution else None,
         aspect_ratio=AspectRatio.parse(when.aspect_ratio[0]) if when.aspect_ratio else None,
         text=("TEXT",) if when.text == "present" else (),
-        images=(PIXEL,) if edits or (when.operation and when.operation[0] != "generate") else (),
+        images=(PIXEL,) if edits or (when.operation and when.operation[0] not in {"generate", "video"}) else (),
         references=(PIXEL,) if when.references == "present" else (),
         mask=PIXEL if when.mask == "present" else None,
     )

@@ -17,7 +17,7 @@ from datetime import date, timedelta
 from typing import Any, cast
 
 from .. import providers
-from ..providers.base.capabilities import Fact, Frozen, Hint, Model
+from ..providers.base.capabilities import DurationRange, Fact, Frozen, Hint, ListedDurations, Model, RatioTable
 from ..providers.base.errors import Dropped
 from ..providers.base.request import Band, ImageRequest, OutputFormat, Policy, Size
 from ..providers.base.response import Adaptation, AdaptationKind
@@ -152,8 +152,10 @@ def questions(request: ImageRequest, policies: Policies) -> tuple[Question, ...]
         (_needs, request.needs or request.text),
         (_size, strict("size") or strict("aspect_ratio") or strict("resolution")),
         (_count, strict("n")),
+        (_seconds, request.seconds is not None and strict("seconds")),
         (_quality, strict("quality")),
         (_format, request.output_format is not None or request.output_compression is not None),
+        (_unasked, not _names_model(request)),
         (_hints, any(strict(name) for name in HINTS)),
         (_stream, request.stream or request.partial_images),
         (_options, request.provider_options),
@@ -263,14 +265,21 @@ def _requires(request: ImageRequest, model: Model, _policies: Policies) -> Unmet
         return None
     options = request.options(model.provider)
     for name in model.requires.value:
-        if getattr(request, name, options.get(name)) in (None, (), ""):
+        if name == "model":
+            if not _names_model(request):
+                return Unmet("requires", "is a tool for one job, for callers who name it", model.requires)
+        elif getattr(request, name, options.get(name)) in (None, (), ""):
             return Unmet("requires", f"cannot work without {name.replace('_', ' ')}", model.requires)
     return None
 
 
 def _prompt(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
     fact, most = model.max_prompt_characters, model.max_prompt_characters.value
-    if most != 0 and request.operation in {"generate", "edit"} and not (request.prompt.strip() or request.text):
+    if (
+        most != 0
+        and request.operation in {"generate", "edit", "video"}
+        and not (request.prompt.strip() or request.text)
+    ):
         return Unmet("prompt", "needs a prompt", fact)
     if most == 0 and request.prompt.strip():
         return Unmet("prompt", "takes no prompt", fact)
@@ -336,6 +345,41 @@ def _count(request: ImageRequest, model: Model, policies: Policies) -> Unmet | N
     return None
 
 
+def _seconds(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
+    fact, asked = model.durations, request.seconds
+    if fact is None or asked is None or asked in (able := durations(request, model)):
+        return None
+    return Unmet("seconds", f"makes videos of {_seconds_said(able)} seconds, not {asked:g}", fact)
+
+
+def durations(request: ImageRequest, model: Model) -> tuple[int, ...]:
+    """The lengths, in seconds, in which the model makes this video, the shortest first; empty: nothing is known."""
+    rule = model.durations.value if model.durations is not None else None
+    match rule:
+        case DurationRange():
+            return tuple(range(rule.shortest, rule.longest + 1))
+        case ListedDurations(at_resolution=only) if only:
+            choice = size_choice(request, model)
+            return next(
+                (only[tier] for tier in only if choice.resolution == _word_of(model, request, tier)), rule.seconds
+            )
+        case ListedDurations():
+            return rule.seconds
+        case None:
+            return ()
+
+
+def _word_of(model: Model, request: ImageRequest, tier: str) -> str:
+    """The vendor's word for a tier."""
+    rule = model.sizes_of(request).value
+    return rule.tier_names.get(tier, tier) if isinstance(rule, RatioTable) else tier
+
+
+def _seconds_said(able: tuple[int, ...]) -> str:
+    is_range = len(able) > 2 and able == tuple(range(able[0], able[-1] + 1))
+    return f"{able[0]} to {able[-1]}" if is_range else ", ".join(map(str, able))
+
+
 def _quality(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
     if request.quality in LEFT_OPEN or not policies.strict("quality"):
         return None
@@ -389,6 +433,17 @@ def _format(request: ImageRequest, model: Model, policies: Policies) -> Unmet | 
     return Unmet("output_compression", f"has no compression setting for {made}", model.output)
 
 
+def _unasked(request: ImageRequest, model: Model, _policies: Policies) -> Unmet | None:
+    """Of a request that names no model: who says nothing of it expects pixels, and some background."""
+    only_nothing = "transparent" in model.backgrounds.value and "opaque" not in model.backgrounds.value
+    if request.operation == "generate" and request.background == "auto" and only_nothing:
+        return Unmet("background", "paints on nothing, which was not asked for", model.backgrounds)
+    wants_drawing = request.output_format == "svg" or "vector" in request.needs or request.operation == "vectorize"
+    if model.output.value.formats == ("svg",) and not wants_drawing:
+        return Unmet("output_format", "answers in svg only, which was not asked for", model.output)
+    return None
+
+
 def _format_sent(request: ImageRequest, model: Model) -> OutputFormat | None:
     """The format that is asked of the vendor; None leaves it to the vendor."""
     wanted, rule = request.output_format, model.output.value
@@ -397,6 +452,8 @@ def _format_sent(request: ImageRequest, model: Model) -> OutputFormat | None:
     if request.background == "transparent":
         able = _transparent_format(request, model)
         return None if wanted is None and able == rule.formats[0] else able
+    if wanted is None and "vector" in request.needs:
+        return None if rule.formats[0] == "svg" else "svg"
     if wanted is None or wanted in rule.formats:
         return wanted
     return "png" if "png" in rule.formats else None  # to be converted: nothing is lost on the way
@@ -526,6 +583,7 @@ def changes(request: ImageRequest, model: Model, policies: Policies, today: date
     _fit_background(work)
     _fit_size(work)
     _fit_count(work)
+    _fit_seconds(work)
     _fit_quality(work)
     _fit_format(work)
     _fit_hints(work)
@@ -584,6 +642,25 @@ def _fit_count(work: _Fitting) -> None:
     work.note("n", "emulated", wanted, " + ".join(map(str, work.calls)), f"it makes at most {most} a call")
 
 
+def _fit_seconds(work: _Fitting) -> None:
+    """The nearest length that the model makes, of two the shorter; where nothing is asked, its usual one."""
+    request, fact = work.request, work.model.durations
+    if request.operation != "video" or fact is None:
+        return
+    able, asked = durations(request, work.model), request.seconds
+    if asked is None:
+        usual = fact.value.default
+        work.changes["seconds"] = usual if usual in able or usual is None else able[-1]
+    elif asked not in able:
+        reason = f"the model makes videos of {_seconds_said(able)} seconds"
+        if work.policies["seconds"] == "warn":
+            work.drop("seconds", reason)
+            return
+        nearest = min(able, key=lambda each: (abs(each - asked), each))
+        work.changes["seconds"] = nearest
+        work.note("seconds", "clamped", f"{asked:g}", nearest, reason)
+
+
 def _fit_quality(work: _Fitting) -> None:
     asked = work.request.quality
     if asked is None or asked in LEFT_OPEN:
@@ -620,7 +697,9 @@ def _fit_format(work: _Fitting) -> None:
             )
             work.note("output_format", "emulated", wanted, None, reason)
     elif wanted is None and sent is not None:
-        work.note("output_format", "emulated", "transparent background", sent, "a format that carries transparency")
+        asked = "a vector picture" if sent == "svg" else "transparent background"
+        reason = "the format that is one" if sent == "svg" else "a format that carries transparency"
+        work.note("output_format", "emulated", asked, sent, reason)
     work.changes["output_format"] = sent
     if compression is None:
         return

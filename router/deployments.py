@@ -19,9 +19,27 @@ from .catalog import Catalog
 from .document import did_you_mean
 from .settings import Among, DeploymentRow, Named, Settings
 
-TWINS = {"openai": "openai", "azure_openai": "azure", "google": "google", "bfl": "bfl"}
+TWINS = {
+    "azure_openai": "azure",
+    "bedrock": "bedrock",
+    "bfl": "bfl",
+    "dashscope": "dashscope",
+    "fal": "fal",
+    "google": "google",
+    "ideogram": "ideogram",
+    "openai": "openai",
+    "openrouter": "openrouter",
+    "recraft": "recraft",
+    "replicate": "replicate",
+    "seedream": "seedream",
+    "stability": "stability",
+    "together": "together",
+    "wavespeed": "wavespeed",
+    "xai": "xai",
+}
 """Provider -> the simulator's folder that speaks its wire."""
 SIMULATED_KEY = "sim-key"
+"""Every twin takes it."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +54,14 @@ class Deployment:
     base_url: str | None = None
     """None: the vendor's own, unless `lacking` says that it is needed."""
     key: str | None = field(default=None, repr=False)
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    """For the adapter."""
     lacking: str | None = None
-    """What has to be set before it can be used: a key or an address; None when nothing is."""
+    """What has to be set before it can be used: a key, an address or a setting; None when nothing is."""
 
     @cached_property
     def adapter(self) -> AnyAdapter:
-        return providers.adapter(self.provider)(base_url=self.base_url, settings=self.row.settings)
+        return providers.adapter(self.provider)(base_url=self.base_url, settings=self.settings)
 
     @property
     def timeout_seconds(self) -> float | None:
@@ -199,14 +219,22 @@ def _beyond_words(model: Model) -> list[str]:
 def _deployment(
     row: DeploymentRow, model: Model, environment: Mapping[str, str], *, name: str | None = None
 ) -> Deployment:
-    name = name or f"{row.prefix}/{model.id}"
-    key = row.key.read(environment) if row.key else None
-    base_url = row.base_url.read(environment) if isinstance(row.base_url, Named) else row.base_url
-    lacking: str | None = None
-    if row.key is not None and key is None:
-        lacking = f"{row.key} is not set"
-    elif row.key is None and providers.adapter(row.provider).needs_key:
+    named = [each for each in (row.key, row.base_url, *row.settings.values()) if isinstance(each, Named)]
+    lacking = next((f"{each} is not set" for each in named if each.read(environment) is None), None)
+    if row.key is None and providers.adapter(row.provider).needs_key:
         lacking = f"no key is configured for {row.prefix}"
-    elif isinstance(row.base_url, Named) and base_url is None:
-        lacking = f"{row.base_url} is not set"
-    return Deployment(name, row.provider, model, row, base_url, key, lacking)
+    settings = {each: _value(given, environment) for each, given in row.settings.items()}
+    return Deployment(
+        name or f"{row.prefix}/{model.id}",
+        row.provider,
+        model,
+        row,
+        _value(row.base_url, environment),
+        _value(row.key, environment),
+        {each: value for each, value in settings.items() if value is not None},
+        lacking,
+    )
+
+
+def _value(given: str | Named | None, environment: Mapping[str, str]) -> str | None:
+    return given.read(environment) if isinstance(given, Named) else given

@@ -1,7 +1,8 @@
 """YAML files as values that know their line: for messages that say where, and what would be right.
 
 Read with libyaml as a node tree, so that nothing is ever constructed or executed. Scalars follow YAML 1.2's core schema
-and dates: `on` and `no` are words, `16:9` is not a number. Keys are text. A key given twice is an error.
+and dates: `on` and `no` are words, `16:9` is not a number. Keys are text. A key given twice is an error. Where a value
+stands is looked up in the tree when a message needs it, and only then.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -32,7 +33,13 @@ INTEGER = re.compile(r"[-+]?\d+")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 YAML_TAG = "tag:yaml.org,2002:"
-PLAIN_TAGS = frozenset({"map", "seq", "str", "null", "bool", "int", "float", "timestamp", "merge", "value"})
+TEXT_TAG = f"{YAML_TAG}str"
+PLAIN_TAGS = frozenset(
+    YAML_TAG + name for name in ("map", "seq", "str", "null", "bool", "int", "float", "timestamp", "merge", "value")
+)
+QUOTED = frozenset("'\"|>")
+NUMERIC = frozenset("+-.0123456789")
+"""What a number or a date begins with."""
 CONSTANTS: dict[str, object] = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 # What pydantic says, in a reader's words.
@@ -64,14 +71,45 @@ class Document:
 
     file: str
     data: object
-    places: Mapping[Path_, Place] = field(repr=False, default_factory=dict[Path_, Place])
+    root: yaml.Node | None = field(repr=False, compare=False, default=None)
+    """None: the file is empty."""
 
     def problem(self, path: Path_, message: str) -> Problem:
         """A problem at a path, or at the nearest place above it that the file has."""
-        for length in range(len(path), -1, -1):
-            if place := self.places.get(path[:length]):
-                return Problem(self.file, message, *place)
-        return Problem(self.file, message)
+        place: Place | None = None
+        for place in _places(self.root, path):  # noqa: B007 (the last one is the nearest)
+            pass
+        return Problem(self.file, message, *place) if place else Problem(self.file, message)
+
+
+def _places(node: yaml.Node | None, path: Path_) -> Iterator[Place]:
+    """Where the parts of a path stand, as far as there are any. A member of a mapping stands where its key does."""
+    if node is None:
+        return
+    yield _place(node)
+    for part in path:
+        node, place = _member(node, part)
+        if node is None:
+            return
+        yield place
+
+
+def _member(node: yaml.Node, part: str | int) -> tuple[yaml.Node | None, Place]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
+            if isinstance(key, yaml.ScalarNode) and key.value == part:
+                return value, _place(key)
+    elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+        members = cast("list[yaml.Node]", node.value)
+        if 0 <= part < len(members):
+            return members[part], _place(members[part])
+    return None, _place(node)
+
+
+def _place(node: yaml.Node) -> Place:
+    """Line and column, from 1."""
+    mark = node.start_mark
+    return mark.line + 1, mark.column + 1
 
 
 def read(path: Path) -> Document:
@@ -83,13 +121,23 @@ def read(path: Path) -> Document:
     return parse(content, str(path))
 
 
+class _Loader(yaml.cyaml.CParser):
+    """libyaml's nodes, without PyYAML's own guess of what a plain scalar is: `_Walk` reads those by other rules."""
+
+    def resolve(self, kind: type[yaml.Node], value: object, implicit: object) -> str:
+        return TEXT_TAG
+
+    def descend_resolver(self, current_node: object, current_index: object) -> None: ...
+
+    def ascend_resolver(self) -> None: ...
+
+
 def parse(content: bytes, file: str) -> Document:
     """The same, for content that is at hand. `file` is the name in messages."""
     if len(content) > MAX_BYTES:
         raise ConfigError([Problem(file, f"has {len(content):,} bytes; the limit is {MAX_BYTES:,}")])
     try:
-        text = content.decode("utf-8")
-        root = cast("yaml.Node | None", yaml.compose(text, Loader=yaml.CSafeLoader))  # pyright: ignore[reportUnknownMemberType] (its stubs leave the stream untyped)
+        root = cast("yaml.Node | None", _Loader(content.decode("utf-8")).get_single_node())
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(file, f"is not UTF-8 ({error.reason} at byte {error.start})")]) from error
     except yaml.MarkedYAMLError as error:
@@ -99,10 +147,10 @@ def parse(content: bytes, file: str) -> Document:
     except yaml.YAMLError as error:
         raise ConfigError([Problem(file, f"is not YAML: {error}")]) from error
     walk = _Walk(file)
-    data: object = walk.build(root, (), 0) if root is not None else {}
+    data: object = walk.build(root, 0) if root is not None else {}
     if walk.problems:
         raise ConfigError(walk.problems)
-    return Document(file, data, walk.places)
+    return Document(file, data, root)
 
 
 class _Walk:
@@ -111,49 +159,45 @@ class _Walk:
     def __init__(self, file: str) -> None:
         self._file = file
         self._nodes = 0
-        self.places: dict[Path_, Place] = {}
         self.problems: list[Problem] = []
 
-    def build(self, node: yaml.Node, path: Path_, depth: int) -> object:
-        place = (node.start_mark.line + 1, node.start_mark.column + 1)
-        self.places.setdefault(path, place)
+    def build(self, node: yaml.Node, depth: int) -> object:
         self._nodes += 1
         if self._nodes > MAX_NODES or depth > MAX_DEPTH:
-            raise ConfigError([Problem(self._file, "is too large or too deeply nested", *place)])
-        tag = str(cast("object", node.tag))
-        if tag.removeprefix(YAML_TAG) not in PLAIN_TAGS:
+            raise ConfigError([Problem(self._file, "is too large or too deeply nested", *_place(node))])
+        tag = cast("str", node.tag)
+        if tag not in PLAIN_TAGS:
             shown = tag.replace(YAML_TAG, "!!")
-            self.problems.append(Problem(self._file, f"the tag {shown} means nothing here; write the value", *place))
+            self._wrong(node, f"the tag {shown} means nothing here; write the value")
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
         if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path, depth)
-        if isinstance(node, yaml.SequenceNode):
-            members = cast("list[yaml.Node]", node.value)
-            return [self.build(member, (*path, index), depth + 1) for index, member in enumerate(members)]
-        return self._scalar(cast("yaml.ScalarNode", node), place)
+            return self._mapping(node, depth)
+        members = cast("list[yaml.Node]", node.value)
+        return [self.build(member, depth + 1) for member in members]
 
-    def _mapping(self, node: yaml.MappingNode, path: Path_, depth: int) -> dict[str, object]:
+    def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, object]:
         result: dict[str, object] = {}
         for key_node, value_node in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
-            place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             if not isinstance(key_node, yaml.ScalarNode):
-                self.problems.append(Problem(self._file, "a key must be text", *place))
+                self._wrong(key_node, "a key must be text")
                 continue
-            key = str(cast("object", key_node.value))
+            key = cast("str", key_node.value)
             if key in result:
-                first = self.places[(*path, key)]
-                message = f"{key!r} is given twice; the first is at line {first[0]}"
-                self.problems.append(Problem(self._file, message, *place))
+                _, (line, _) = _member(node, key)
+                self._wrong(key_node, f"{key!r} is given twice; the first is at line {line}")
                 continue
-            self.places[(*path, key)] = place
-            result[key] = self.build(value_node, (*path, key), depth + 1)
+            result[key] = self.build(value_node, depth + 1)
         return result
 
-    def _scalar(self, node: yaml.ScalarNode, place: Place) -> object:
-        text = str(cast("object", node.value))
-        if node.style in {"'", '"', "|", ">"}:
+    def _scalar(self, node: yaml.ScalarNode) -> object:
+        text = cast("str", node.value)
+        if node.style in QUOTED:
             return text
         if text in CONSTANTS:
             return CONSTANTS[text]
+        if text[0] not in NUMERIC:
+            return text
         if INTEGER.fullmatch(text) and len(text) < 20:
             return int(text)
         if NUMBER.fullmatch(text):
@@ -162,8 +206,11 @@ class _Walk:
             try:
                 return date(int(found[1]), int(found[2]), int(found[3]))
             except ValueError as error:
-                self.problems.append(Problem(self._file, f"{text} is not a date: {error}", *place))
+                self._wrong(node, f"{text} is not a date: {error}")
         return text
+
+    def _wrong(self, node: yaml.Node, message: str) -> None:
+        self.problems.append(Problem(self._file, message, *_place(node)))
 
 
 def validate(document: Document, kind: type[ModelType]) -> ModelType:

@@ -46,7 +46,7 @@ def load(
 ) -> Loaded:
     """Read and check it. Raises ConfigError for what cannot be read at all; the rest is in `findings`."""
     found = settings.load(config)
-    catalog = load_catalog()
+    catalog = load_catalog(providers=frozenset(row.provider for row in found.deployments))
     if found.catalogue is not None:
         catalog = catalog.plus(load_catalog(found.catalogue).models.values())
     variables = environment if environment is not None else settings.environment()

@@ -25,6 +25,7 @@ SHAPE = (
     "size",
     "aspect_ratio",
     "resolution",
+    "seconds",
     "quality",
     "background",
     "output_format",

@@ -76,8 +76,9 @@ async def _run(house: House, given: Given, watch: Stopwatch, on_partial: OnParti
         raise routing.nothing(plan, request, offering, house.known)
     decision = routing.decide(plan, request, rules_hash=house.rules_hash)
     watch.begin("record")
-    seconds = request.deadline_seconds or house.policy.deadline_seconds
-    longest = max(seconds, house.policy.deadline_seconds)
+    usual = house.policy.deadline(request.operation)
+    seconds = request.deadline_seconds or usual
+    longest = max(seconds, usual)
     row = await recording.open_request(request, decision, house.means.ledger, house.clock, deadline_seconds=longest)
     try:
         watch.begin("dispatch")

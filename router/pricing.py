@@ -15,6 +15,7 @@ from typing import Literal, assert_never
 
 from ..providers.base.capabilities import (
     AreaTokens,
+    DurationRange,
     FlatTokens,
     FlexibleSizes,
     FollowsInput,
@@ -23,6 +24,7 @@ from ..providers.base.capabilities import (
     ImagePrice,
     ImagePriceRow,
     InputTokens,
+    ListedDurations,
     MegapixelPrice,
     Model,
     NoPrice,
@@ -30,6 +32,8 @@ from ..providers.base.capabilities import (
     PatchTokens,
     Price,
     RatioTable,
+    SecondPrice,
+    SecondPriceRow,
     TableTokens,
     TierTokens,
     TileTokens,
@@ -209,6 +213,8 @@ def estimate(request: ImageRequest, model: Model, *, calls: int = 1) -> Estimate
             each = _image_estimate(price, request, model).times(request.n).plus(Estimate(given, given, given))
         case MegapixelPrice():
             each = _megapixel_estimate(price, request, model)
+        case SecondPrice():
+            each = _second_estimate(price, request, model).times(request.n)
         case NoPrice():
             return NO_ESTIMATE
         case FreePrice():
@@ -287,8 +293,46 @@ def _painted_size(model: Model, request: ImageRequest) -> Size | None:
     return request.size
 
 
-def _is_within(row: ImagePriceRow, size: Size | None) -> bool:
+def _is_within(row: ImagePriceRow | SecondPriceRow, size: Size | None) -> bool:
     return size is None or (row.min_pixels or 0) <= size.pixels <= (row.max_pixels or size.pixels)
+
+
+def _second_estimate(price: SecondPrice, request: ImageRequest, model: Model) -> Estimate:
+    """Of one video. Where nobody said how long it is to be, the model's shortest, usual and longest."""
+    tier, size = _tier(model, request), _painted_size(model, request)
+    has_sound = price.audio_option is None or request.options(model.provider).get(price.audio_option) is not False
+    rates = [
+        row.usd
+        for row in price.rows
+        if (row.audio is None or row.audio is has_sound)
+        and (row.resolution is None or tier in {None, row.resolution})
+        and _is_within(row, size)
+    ]
+    lengths = _lengths(model, request)
+    if not rates or lengths is None:
+        missing = "the video: no price for these settings" if lengths else "the video: nobody says how long it will be"
+        return Estimate(None, None, None, (*price.unpriced, missing))
+    low, expected, worst = (
+        max(price.least_usd, rate * length)
+        for rate, length in zip((min(rates), rates[0], max(rates)), lengths, strict=True)
+    )
+    return Estimate(low, expected, worst, price.unpriced)
+
+
+def _lengths(model: Model, request: ImageRequest) -> tuple[Decimal, Decimal, Decimal] | None:
+    """Low, expected, worst, in seconds; None when nothing is known."""
+    if request.seconds is not None:
+        seconds = Decimal(str(request.seconds))
+        return seconds, seconds, seconds
+    rule = model.durations.value if model.durations is not None else None
+    match rule:
+        case ListedDurations(seconds=able):
+            shortest, longest = min(able), max(able)
+        case DurationRange(shortest=shortest, longest=longest):
+            pass
+        case None:
+            return None
+    return Decimal(shortest), Decimal(rule.default or longest), Decimal(longest)
 
 
 def _megapixel_estimate(price: MegapixelPrice, request: ImageRequest, model: Model) -> Estimate:
@@ -320,7 +364,7 @@ def megapixels(size: Size) -> int:
     return max(1, math.ceil(size.pixels / MEGAPIXEL))
 
 
-PRICES = (TokenPrice, ImagePrice, MegapixelPrice, NoPrice, FreePrice)
+PRICES = (TokenPrice, ImagePrice, MegapixelPrice, SecondPrice, NoPrice, FreePrice)
 
 
 def described(price: Price) -> str:
@@ -329,9 +373,10 @@ def described(price: Price) -> str:
         case TokenPrice(rates=rates):
             known = rates.image_output
             return f"${known:f} per million image tokens painted" if known is not None else "billed by tokens"
-        case ImagePrice(rows=rows):
-            low, high = min(row.usd for row in rows), max(row.usd for row in rows)
-            return f"${low:f} a picture" if low == high else f"${low:f} to ${high:f} a picture"
+        case ImagePrice() | SecondPrice():
+            amounts, unit = [row.usd for row in price.rows], "picture" if isinstance(price, ImagePrice) else "second"
+            low, high = min(amounts), max(amounts)
+            return f"${low:f} a {unit}" if low == high else f"${low:f} to ${high:f} a {unit}"
         case MegapixelPrice():
             return f"${price.first_usd:f} for the first megapixel, ${price.further_usd:f} for each further one"
         case NoPrice():
@@ -367,6 +412,14 @@ def actual(usage: Usage, model: Model, request: ImageRequest, painted: Sequence[
             given = sum(megapixels(each.size) for each in request.input_images)
             amounts = (price.first_usd + (megapixels(each) - 1) * price.further_usd for each in painted)
             return sum(amounts, Decimal(0)) + given * price.input_usd, "list_price"
+        case SecondPrice():
+            asked = replace(request, size=painted[0]) if painted and request.size is None else request
+            each, billed = _second_estimate(price, asked, model), max(usage.images or 0, len(painted))
+            return (
+                (each.low * billed, "list_price")
+                if each.low is not None and each.low == each.worst
+                else (None, "unknown")
+            )
         case FreePrice():
             return Decimal(0), "list_price"
         case NoPrice():

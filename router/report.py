@@ -22,7 +22,7 @@ from ..providers.base.errors import (
     NoModelCan,
     RequestError,
 )
-from ..providers.base.request import AspectRatio, ImageRequest, Size
+from ..providers.base.request import AspectRatio, ImageRequest, InputImage, Size
 from ..providers.base.response import Candidate, Decision
 from . import contract, pricing
 from .deployments import Deployments
@@ -31,6 +31,8 @@ from .telemetry import kind
 Json = dict[str, object]
 SQUARE = Size(1024, 1024)
 """What prices are compared by."""
+GIVEN = InputImage(b"", "image/png", SQUARE, has_alpha=True)
+"""Stands for a picture to be changed: only its size is looked at."""
 
 
 def plain(value: object) -> Any:
@@ -108,10 +110,21 @@ def failure(error: EaselError) -> Json:
 
 
 def price_of_a_square(model: Model) -> Decimal | None:
-    """Of a 1024x1024 picture at the standard band, as far as the model can be asked for one."""
+    """Of a 1024x1024 picture at the standard band, as far as the model can be asked for one; None if it cannot.
+
+    Of a model that does not paint from words: what it takes for its job on one such picture.
+    """
+    does = model.operations.value
+    if does == ("video",):
+        return None
     qualities = model.qualities.value
+    paints = "generate" in does
     wanted = ImageRequest(
-        prompt="a picture", size=SQUARE, quality=qualities.bands.get("standard") if qualities is not None else None
+        prompt="a picture",
+        operation="generate" if paints else does[0],
+        images=() if paints else (GIVEN,),
+        size=SQUARE,
+        quality=qualities.bands.get("standard") if qualities is not None else None,
     )
     choice = contract.size_choice(wanted, model)
     request = replace(wanted, size=choice.size, aspect_ratio=choice.aspect_ratio, resolution=choice.resolution)
@@ -125,6 +138,7 @@ def capabilities(model: Model) -> Json:
         "operations": list(model.operations.value),
         "backgrounds": list(model.backgrounds.value),
         "sizes": plain(model.sizes.value),
+        "durations": plain(model.durations.value) if model.durations is not None else None,
         "qualities": plain(model.qualities.value),
         "output_formats": list(model.output.value.formats),
         "max_outputs_per_call": model.max_outputs_per_call.value,

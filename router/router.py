@@ -62,6 +62,7 @@ class Fields(TypedDict, total=False):
     size: str | Size | None
     aspect_ratio: str | AspectRatio | None
     resolution: str | None
+    seconds: float | None
     quality: str | None
     background: Background
     output_format: OutputFormat | None

@@ -64,6 +64,7 @@ class View:
             "size": {"width": size.width, "height": size.height} if size else None,
             "aspect_ratio": str(request.aspect_ratio) if request.aspect_ratio else None,
             "resolution": request.resolution,
+            "seconds": request.seconds,
             "quality": request.quality,
             "background": request.background,
             "output_format": request.output_format,

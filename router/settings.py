@@ -78,8 +78,8 @@ class DeploymentRow(Frozen):
     """all of the catalogue's; any (that a caller names); some; or model -> the name it has at this deployment."""
     facts: dict[str, object] = Field(default_factory=dict)
     """For models that the catalogue does not have: what is known of them, in the catalogue's own words."""
-    settings: dict[str, str] = Field(default_factory=dict)
-    """For the adapter, such as an API version."""
+    settings: dict[str, str | Named] = Field(default_factory=dict)
+    """For the adapter, such as an API version; a value may be kept elsewhere, as a key is."""
     headers: dict[str, str] = Field(default_factory=dict)
     """Sent with every call. Not for keys."""
     concurrency: Annotated[int, Field(ge=1)] = 16
@@ -294,6 +294,8 @@ class PolicySection(Frozen):
     """Per request field, and "default": strict, warn or adapt."""
     deadline_seconds: Annotated[float, Field(gt=0)] = 600.0
     attempt_timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
+    video_deadline_seconds: Annotated[float, Field(gt=0)] = 1800.0
+    video_attempt_timeout_seconds: Annotated[float, Field(gt=0)] = 1200.0
     retries: Retries = Retries()
     cooldown: Cooldown = Cooldown()
     on_refusal: Outcome = "stop"
@@ -304,6 +306,14 @@ class PolicySection(Frozen):
     refuse_terms: tuple[str, ...] = ()
     """Prompts with any of these words are refused here, before any vendor sees them."""
     engine: EngineName = "pyreqwest"
+
+    def deadline(self, operation: Operation) -> float:
+        """In seconds, for a request that does not give its own."""
+        return self.video_deadline_seconds if operation == "video" else self.deadline_seconds
+
+    def attempt_timeout(self, operation: Operation) -> float:
+        """In seconds, for a deployment that does not give its own."""
+        return self.video_attempt_timeout_seconds if operation == "video" else self.attempt_timeout_seconds
 
 
 class SettingsFile(Frozen):

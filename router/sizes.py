@@ -23,9 +23,20 @@ from ..providers.base.capabilities import (
 from ..providers.base.request import AspectRatio, Size
 from .memo import MOST_KEPT, Memo
 
-TIER_PIXELS = {"512": 512 * 512, "1K": 1024 * 1024, "2K": 2048 * 2048, "4K": 3840 * 2160}
+TIERS = ("512", "1K", "2K", "4K")
+"""Of pictures."""
+VIDEO_TIERS = ("480p", "720p", "1080p", "4K")
+TIER_PIXELS = {
+    "512": 512 * 512,
+    "1K": 1024 * 1024,
+    "2K": 2048 * 2048,
+    "4K": 3840 * 2160,
+    "480p": 854 * 480,
+    "720p": 1280 * 720,
+    "768p": 1366 * 768,
+    "1080p": 1920 * 1080,
+}
 """What a resolution stands for where a model takes pixels. 4K is the smaller of the two things so called."""
-TIERS = tuple(TIER_PIXELS)
 TIER_TOLERANCE = 0.8
 """A model offers a tier when it can paint this share of its pixels in the ratio asked for: 1K in 21:9 is 1584x672."""
 RATIO_TOLERANCE = 0.01
@@ -122,6 +133,8 @@ def _default(rule: SizeRule) -> Choice:
     if isinstance(rule, FlexibleSizes):
         size = Size.parse(rule.default) if rule.default else snap(rule, 1.0, TIER_PIXELS["1K"])
         return Choice(size=size, paints=size)
+    if isinstance(rule, RatioTable) and rule.ratios:
+        return _table_choice(rule, next(iter(rule.ratios)), rule.default_tier, ())
     return Choice(size=Size(1024, 1024))
 
 
@@ -135,8 +148,9 @@ def _from_list(rule: FixedSizes, size: Size | None, aspect_ratio: AspectRatio | 
             return Choice(size=size, paints=size)
         nearest = min(known, key=lambda each: _distance(each, size.ratio, size.pixels))
         return Choice(size=nearest, paints=nearest, misses=(("size", f"it paints {_list(rule.sizes)}"),))
-    ratio = (aspect_ratio or AspectRatio(1, 1)).ratio
-    pixels = TIER_PIXELS[resolution or "1K"]
+    usual = AspectRatio(1, 1) if rule.auto else AspectRatio.of(known[0].width, known[0].height)
+    ratio = (aspect_ratio or usual).ratio
+    pixels = TIER_PIXELS[resolution] if resolution else known[0].pixels if not rule.auto else TIER_PIXELS["1K"]
     nearest = min(known, key=lambda each: _distance(each, ratio, pixels))
     misses: list[tuple[Field, str]] = []
     if aspect_ratio is not None and not _same_ratio(nearest.ratio, ratio):

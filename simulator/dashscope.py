@@ -1,4 +1,4 @@
-"""Alibaba Model Studio (DashScope), Qwen-Image and Wan: a twin of its three doors, of tasks and of the results.
+"""Alibaba Model Studio (DashScope), Qwen-Image and Wan: a twin of its three doors, of tasks, uploads and results.
 
 Sources, read 2026-11-23: alibabacloud.com/help model-studio qwen-image-generation-and-editing-api-reference,
 /error-code and /image-faq; dashscope 2.0.2. What the API says, as public threads quote it: a blocked prompt
@@ -22,17 +22,19 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from . import drawing
+from . import _dashscope_files, drawing
 from ._fields import Fields, Invalid, Picture, download, read_data_url, read_fields, read_picture
 from .delivery import Links, stamp
 from .server import Answer, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .faults import Fault
     from .world import World
 
+Fetch: TypeAlias = "Callable[[str], bytes]"
+"""What is at an address, one of an upload or another; raises Invalid."""
 Door: TypeAlias = Literal["sync", "async", "text2image", "image2image", "compatible"]
 PATHS: dict[str, Door] = {
     "/api/v1/services/aigc/multimodal-generation/generation": "sync",
@@ -155,12 +157,15 @@ class DashScope:
 
     def __init__(self) -> None:
         self.links = Links(self.name, LIFETIME)
+        self.uploads = _dashscope_files.Uploads()
 
     def answer(self, request: Request, world: World) -> Answer:
-        """POST at PATHS, GET /api/v1/tasks/{id}, POST /api/v1/tasks/{id}/cancel, and the pictures made."""
+        """POST at PATHS, GET /api/v1/tasks/{id}, POST /api/v1/tasks/{id}/cancel, uploads, and the pictures made."""
         delivered = self.links.answer(request, world)
         if delivered is not None:
             return delivered
+        if (request.method, request.path) == ("POST", "/oss"):
+            return self.uploads.take(request, world)
         request_id = str(uuid.uuid4())
         try:
             status, body = 200, self.serve(request, world)
@@ -174,6 +179,8 @@ class DashScope:
     def serve(self, request: Request, world: World) -> dict[str, object]:
         key = check_key(request)
         check_service(world.fault)
+        if (request.method, request.path) == ("GET", "/api/v1/uploads"):
+            return {"data": self.uploads.policy(request, key, world)}
         task = TASK.fullmatch(request.path)
         if task and request.method == "POST" and task[2]:
             return cancel(task[1], world)
@@ -356,8 +363,14 @@ def read(request: Request, door: Door, key: str, world: World) -> Order:
         raise invalid("url error, please check url!")  # unconfirmed: the words
     if key.endswith("sim-no-access"):
         raise Failure(403, "Model.AccessDenied", "Model access denied.")
+
+    def fetch(url: str) -> bytes:
+        if url.startswith(_dashscope_files.SCHEME):
+            return _dashscope_files.find(url, request, key, name, world)
+        return download(url, "image", world)
+
     if door == "compatible":
-        return read_flat(fields, name, model, world)
+        return read_flat(fields, name, model, fetch)
     given = inside(fields, "input")
     if not given.values:
         raise Failure(400, "BadRequest.EmptyInput", "Required input parameter missing from request.")
@@ -367,7 +380,7 @@ def read(request: Request, door: Door, key: str, world: World) -> Order:
     else:
         prompt, images = given.text("prompt"), given.items("images")
         parameters = Fields({"negative_prompt": given.given("negative_prompt")} | dict(parameters.values), {}, False)
-    return complete(prompt, images, parameters, "*", name, model, world)
+    return complete(prompt, images, parameters, "*", name, model, fetch)
 
 
 def inside(fields: Fields, name: str) -> Fields:
@@ -375,8 +388,8 @@ def inside(fields: Fields, name: str) -> Fields:
     return Fields(cast("dict[str, object]", value) if isinstance(value, dict) else {}, {}, is_form=False)
 
 
-def read_flat(fields: Fields, name: str, model: Model, world: World) -> Order:
-    return complete(fields.text("prompt"), fields.items("image"), fields, "x", name, model, world)
+def read_flat(fields: Fields, name: str, model: Model, fetch: Fetch) -> Order:
+    return complete(fields.text("prompt"), fields.items("image"), fields, "x", name, model, fetch)
 
 
 def read_message(given: Fields) -> tuple[str | None, list[object]]:
@@ -409,7 +422,7 @@ def complete(
     separator: str,
     name: str,
     model: Model,
-    world: World,
+    fetch: Fetch,
 ) -> Order:
     if not prompt:
         raise invalid("prompt must contain words")
@@ -419,7 +432,7 @@ def complete(
         raise invalid("at least one image is required")
     parameters.text("negative_prompt")  # cut as well, and not painted here
     parameters.flag("prompt_extend")
-    sources = tuple(read_image(image, model, world) for image in images)
+    sources = tuple(read_image(image, model, fetch) for image in images)
     width, height = read_size(parameters, separator, sources)
     return Order(
         prompt[:MAX_PROMPT],
@@ -461,10 +474,10 @@ def read_size(parameters: Fields, separator: str, sources: tuple[Picture, ...]) 
     return width, height
 
 
-def read_image(given: object, model: Model, world: World) -> Picture:
+def read_image(given: object, model: Model, fetch: Fetch) -> Picture:
     if not isinstance(given, str):
         raise invalid("image must be a URL or a data URI")
-    content = read_data_url(given, "image") if given.startswith("data:") else download(given, "image", world)
+    content = read_data_url(given, "image") if given.startswith("data:") else fetch(given)
     picture = read_picture(content, "image", MAX_IMAGE_BYTES)
     least, most = model.image_sides
     if min(picture.size) < least or max(picture.size) > most:

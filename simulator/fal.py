@@ -110,7 +110,9 @@ SEEDREAM = Endpoint(
 )
 SEEDREAM_4_5 = replace(SEEDREAM, autos=tuple(AUTO), pixels=(921_600, 2**24))  # unconfirmed: its pixels
 FLUX_2 = Endpoint(formats=("jpeg", "png"), many=1, checker=True)
+ULTRA = replace(FLUX_2, by="aspect_ratio", resolutions=("2K",))  # unconfirmed: its pixels
 QWEN_2 = Endpoint(sides=(512, 2048), pixels=(262_144, 4_194_304), size="square_hd", negative_prompt=500)
+GROK = Endpoint("aspect_ratio", resolutions=("1K",), seed=False)
 IDEOGRAM = Endpoint(formats=("png",), size="square_hd", many=8, negative_prompt=5000)
 
 ENDPOINTS: Mapping[str, Endpoint] = {
@@ -133,16 +135,27 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "bytedance/seedream/v5/pro/edit": replace(SEEDREAM, images=10),
     "fal-ai/bytedance/seedream/v4.5/text-to-image": SEEDREAM_4_5,
     "fal-ai/bytedance/seedream/v4.5/edit": replace(SEEDREAM_4_5, images=10),
+    "fal-ai/bytedance/seedream/v5/lite/edit": replace(SEEDREAM_4_5, images=10),
     "fal-ai/flux-2-pro": FLUX_2,
     "fal-ai/flux-2-pro/edit": replace(FLUX_2, images=8),
     "fal-ai/flux-2-max": FLUX_2,
     "fal-ai/flux-2": replace(FLUX_2, formats=("png", "jpeg", "webp"), many=4),
     "fal-ai/flux-2/edit": replace(FLUX_2, formats=("png", "jpeg", "webp"), many=4, images=4),
+    "fal-ai/flux-2/klein/9b": replace(FLUX_2, formats=("png", "jpeg", "webp"), many=4),
+    "fal-ai/flux-1/dev": replace(FLUX_2, many=4),
+    "fal-ai/flux-pro/v1.1": replace(FLUX_2, many=4),
+    "fal-ai/flux-pro/v1.1-ultra": replace(ULTRA, many=4),
     "fal-ai/flux/dev": replace(FLUX_2, many=4),
     "fal-ai/flux/schnell": replace(FLUX_2, many=4),
     "fal-ai/z-image/turbo": replace(FLUX_2, formats=("png", "jpeg", "webp"), many=4),
     "fal-ai/qwen-image-2/text-to-image": QWEN_2,
+    "fal-ai/qwen-image-2/edit": replace(QWEN_2, images=3),
+    "fal-ai/qwen-image-2/pro/text-to-image": QWEN_2,
     "fal-ai/qwen-image-2/pro/edit": replace(QWEN_2, images=3),
+    "alibaba/qwen-image-3/text-to-image": QWEN_2,
+    "fal-ai/recraft/v4/text-to-image": Endpoint(size="square_hd", many=1, seed=False),
+    "xai/grok-imagine-image": GROK,
+    "xai/grok-imagine-image/edit": replace(GROK, images=5),
     "fal-ai/recraft/v4/text-to-vector": Endpoint(formats=("svg",), size="square_hd", many=1, seed=False),
     "fal-ai/ideogram/v3": IDEOGRAM,
     "fal-ai/ideogram/v3/edit": replace(IDEOGRAM, images=1, one_image=True, mask="mask_url", mask_needed=True),

@@ -1,4 +1,4 @@
-"""Google image models: a twin of the Gemini API's generateContent and models endpoints.
+"""Google image models: a twin of the Gemini API's generateContent, streamed or not, countTokens, models and files.
 
 Sources, read 2026-11-23: ai.google.dev/gemini-api/docs/image-generation, /pricing, /deprecations; the types of
 google-genai 3.4.0 (https://github.com/googleapis/python-genai). Error texts are those public issue threads quote:
@@ -27,11 +27,12 @@ from urllib.parse import unquote
 
 from PIL import Image, ImageDraw
 
-from . import drawing
+from . import _google_files, drawing
+from ._fields import Invalid
 from .server import Answer, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .faults import Fault
     from .world import World
@@ -322,6 +323,8 @@ def not_found(model: str, version: str) -> Failure:
     )
 
 
+OpenFile: TypeAlias = "Callable[[str], bytes]"
+"""The picture at an address of the Files API; raises Failure, or Missing."""
 REPEATED = {"contents", "parts", "safetySettings", "tools"}
 
 
@@ -346,21 +349,28 @@ class Google:
     name = "google"
 
     def answer(self, request: Request, world: World) -> Answer:
-        """POST /v1beta/models/{model}:generateContent, GET /v1beta/models and /v1beta/models/{model}.
+        """POST /v1beta/models/{model}:{verb}, GET /v1beta/models and /v1beta/models/{model}, and the files.
 
         The same at /v1, which google-genai calls by default since 3.6; that nothing differs there is unconfirmed.
         """
         try:
             if world.fault == "bad_key":
                 raise bad_key()
-            check_key(request)
+            if _google_files.is_piece(request):
+                return _google_files.take(request, world)
+            key = check_key(request)
             check_service(world.fault, request.path)
-            return route(request, world)
-        except Failure as failure:
-            return Answer.json(failure.body, status=failure.code)
+            return _google_files.answer(request, key, world) or route(request, key, world)
+        except _google_files.Missing as missing:
+            failure = no_such_file(missing.file_id)
+        except Invalid as problem:
+            failure = invalid(str(problem))
+        except Failure as refused:
+            failure = refused
+        return Answer.json(failure.body, status=failure.code)
 
 
-def check_key(request: Request) -> None:
+def check_key(request: Request) -> str:
     key = request.headers.get("x-goog-api-key") or request.query.get("key")
     if not key and "authorization" in request.headers:
         raise Failure(
@@ -378,6 +388,7 @@ def check_key(request: Request) -> None:
         )
     if not key.startswith("sim-"):
         raise bad_key()
+    return key
 
 
 def check_service(fault: Fault | None, path: str) -> None:
@@ -398,7 +409,7 @@ def check_service(fault: Fault | None, path: str) -> None:
         raise Failure(503, "UNAVAILABLE", "The model is overloaded. Please try again later.")
 
 
-def route(request: Request, world: World) -> Answer:
+def route(request: Request, key: str, world: World) -> Answer:
     path = unquote(request.path)
     live = {model.id: model for model in MODELS.values() if is_live(model, world.today)}
     if path in {"/v1beta/models", "/v1/models"} and request.method == "GET":
@@ -412,9 +423,24 @@ def route(request: Request, world: World) -> Answer:
         raise not_found(model_id, version)
     if request.method == "GET" and verb is None:
         return Answer.json(describe(model))
-    if request.method == "POST" and verb == "generateContent":
-        return generate(model, request, world)
-    raise not_found(model_id, version)
+    if request.method != "POST":
+        raise not_found(model_id, version)
+
+    def open_file(uri: str) -> bytes:
+        return read_file(uri, key, world)
+
+    match verb:
+        case "generateContent":
+            return Answer.json(generate(read(request.body, model, open_file), model, world.fault))
+        case "streamGenerateContent":
+            chunks = list(cut_in_parts(generate(read(request.body, model, open_file), model, world.fault)))
+            if request.query.get("alt") != "sse":
+                return Answer.json(chunks)
+            return Answer.events(f"data: {json.dumps(chunk)}\r\n\r\n".encode() for chunk in chunks)
+        case "countTokens":
+            return Answer.json(count_tokens(request.body, model, open_file))
+        case _:
+            raise not_found(model_id, version)
 
 
 def is_live(model: Model, today: date) -> bool:
@@ -451,8 +477,7 @@ def describe(model: Model) -> dict[str, object]:
     }
 
 
-def read(body: bytes, model: Model) -> Order:
-    """Raises Failure for everything the API would refuse before it paints."""
+def read_message(body: bytes, shape: Shape) -> dict[str, object]:
     if len(body) > MAX_REQUEST_BYTES:
         raise invalid(f"Request payload size exceeds the limit: {MAX_REQUEST_BYTES} bytes.")
     try:
@@ -460,13 +485,19 @@ def read(body: bytes, model: Model) -> Order:
     except ValueError as error:
         raise invalid(f"Invalid JSON payload received. {error}") from error
     unknown: list[tuple[str, str]] = []
-    fields = fields_of(raw, REQUEST, "", unknown)
+    fields = fields_of(raw, shape, "", unknown)
     if unknown:
         raise unknown_names(unknown)
+    return fields
+
+
+def read(body: bytes, model: Model, open_file: OpenFile) -> Order:
+    """Raises Failure for everything the API would refuse before it paints."""
+    fields = read_message(body, REQUEST)
     check_safety_settings(messages(fields, "safetySettings"))
     config = message(fields, "generationConfig")
     check_config(config, model)
-    prompt, texts, sources = read_contents(messages(fields, "contents"))
+    prompt, texts, sources = read_contents(messages(fields, "contents"), open_file)
     if len(sources) > model.max_images:
         # unconfirmed: the text; that there is a limit is documented
         raise invalid(
@@ -483,7 +514,7 @@ def read(body: bytes, model: Model) -> Order:
     thinking = message(config, "thinkingConfig")
     return Order(
         prompt=prompt,
-        text_tokens=sum(max(1, math.ceil(len(text) / 4)) for text in [*texts, *system] if text),
+        text_tokens=text_tokens([*texts, *system]),
         sources=tuple(sources),
         width=width,
         height=height,
@@ -494,6 +525,24 @@ def read(body: bytes, model: Model) -> Order:
         seed=integer(config, "seed", "generation_config.seed"),
         grounded=bool(tools),
     )
+
+
+def text_tokens(texts: Sequence[str]) -> int:
+    return sum(max(1, math.ceil(len(text) / 4)) for text in texts if text)
+
+
+def count_tokens(body: bytes, model: Model, open_file: OpenFile) -> dict[str, object]:
+    """Of contents alone, or of a whole request, whose other fields count for nothing here but its instruction."""
+    fields = read_message(body, {"contents": CONTENT, "generateContentRequest": REQUEST})
+    whole = message(fields, "generateContentRequest") or fields
+    _, texts, sources = read_contents(messages(whole, "contents"), open_file)
+    texts += [
+        string(part, "text", "system_instruction.parts.text") or "" for part in parts_of(whole, "systemInstruction")
+    ]
+    details: list[dict[str, object]] = [{"modality": "TEXT", "tokenCount": text_tokens(texts)}]
+    if sources:
+        details.append({"modality": "IMAGE", "tokenCount": len(sources) * model.input_image_tokens})
+    return {"totalTokens": sum(cast("int", each["tokenCount"]) for each in details), "promptTokensDetails": details}
 
 
 def fields_of(value: object, shape: Shape, path: str, unknown: list[tuple[str, str]]) -> dict[str, object]:
@@ -658,7 +707,7 @@ def nearest_ratio(model: Model, sources: Sequence[bytes]) -> str:
     return min(model.sizes, key=lambda ratio: abs(math.log(model.sizes[ratio][0] / model.sizes[ratio][1]) - wanted))
 
 
-def read_contents(contents: Sequence[Mapping[str, object]]) -> tuple[str, list[str], list[bytes]]:
+def read_contents(contents: Sequence[Mapping[str, object]], open_file: OpenFile) -> tuple[str, list[str], list[bytes]]:
     """The text of the last turn, every text, and every picture in order."""
     if not contents:
         raise invalid("* GenerateContentRequest.contents: contents is not specified\n")
@@ -681,7 +730,8 @@ def read_contents(contents: Sequence[Mapping[str, object]]) -> tuple[str, list[s
             elif "inlineData" in part:
                 sources.append(read_image(message(part, "inlineData"), f"{path}.inline_data"))
             elif "fileData" in part:
-                raise no_such_file(message(part, "fileData"), path)
+                uri = string(message(part, "fileData"), "fileUri", f"{path}.file_data.file_uri")
+                sources.append(open_file(uri or ""))
             else:
                 raise invalid(
                     f"* GenerateContentRequest.{path}.data: required oneof field 'data' must have one initialized "
@@ -691,17 +741,19 @@ def read_contents(contents: Sequence[Mapping[str, object]]) -> tuple[str, list[s
     return "\n".join(last), texts, sources
 
 
-def no_such_file(file: Mapping[str, object], path: str) -> Failure:
-    """This twin has no Files API and fetches nothing, so every address is one it cannot read."""
-    uri = string(file, "fileUri", f"{path}.file_data.file_uri") or ""
+def read_file(uri: str, key: str, world: World) -> bytes:
+    """A picture of the Files API. This twin fetches nothing, so every other address is one it cannot read."""
     found = re.search(r"/files/([\w-]+)$", uri)
-    if found:
-        return Failure(
-            403,
-            "PERMISSION_DENIED",
-            f"You do not have permission to access the File {found[1]} or it may not exist.",
-        )
-    return invalid("Cannot fetch content from the provided URL.")  # unconfirmed: the text
+    if found is None:
+        raise invalid("Cannot fetch content from the provided URL.")  # unconfirmed: the text
+    content = _google_files.find(found[1], key, world).content
+    check_image(content)
+    return content
+
+
+def no_such_file(file_id: str) -> Failure:
+    text = f"You do not have permission to access the File {file_id} or it may not exist."
+    return Failure(403, "PERMISSION_DENIED", text)
 
 
 def read_image(blob: Mapping[str, object], path: str) -> bytes:
@@ -714,8 +766,13 @@ def read_image(blob: Mapping[str, object], path: str) -> bytes:
         decoded = base64.b64decode(data.translate(str.maketrans("-_", "+/")) + "=" * (-len(data) % 4), validate=True)
     except binascii.Error as error:
         raise invalid(f"Invalid value at '{path}.data' (TYPE_BYTES), Base64 decoding failed") from error
+    check_image(decoded)
+    return decoded
+
+
+def check_image(content: bytes) -> None:
     try:
-        with Image.open(BytesIO(decoded)) as image:
+        with Image.open(BytesIO(content)) as image:
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # HEIC and HEIF end here too: the vendor reads them, Pillow alone does not.
@@ -723,16 +780,13 @@ def read_image(blob: Mapping[str, object], path: str) -> bytes:
             "Unable to process input image. Please retry or report in "
             "https://developers.generativeai.google/guide/troubleshooting"
         ) from error
-    return decoded
 
 
-def generate(model: Model, request: Request, world: World) -> Answer:
-    order = read(request.body, model)
-    fault = world.fault
+def generate(order: Order, model: Model, fault: Fault | None) -> dict[str, object]:
     if "forbidden-prompt" in order.prompt or fault == "moderation_prompt":
-        return Answer.json(blocked_prompt(order, model))
+        return blocked_prompt(order, model)
     if "forbidden-output" in order.prompt or fault == "moderation_output":
-        return Answer.json(blocked_picture(order, model))
+        return blocked_picture(order, model)
     times = 2 if fault == "duplicate_bill" else 1
     parts: list[dict[str, object]] = []
     if order.with_thoughts:
@@ -746,7 +800,24 @@ def generate(model: Model, request: Request, world: World) -> Answer:
     candidate: dict[str, object] = {"content": {"role": "model", "parts": parts}, "finishReason": "STOP", "index": 0}
     if order.grounded:
         candidate["groundingMetadata"] = {"webSearchQueries": [order.prompt], "groundingChunks": []}
-    return Answer.json(envelope(model) | {"candidates": [candidate], "usageMetadata": usage(order, model, times)})
+    return envelope(model) | {"candidates": [candidate], "usageMetadata": usage(order, model, times)}
+
+
+def cut_in_parts(body: dict[str, object]) -> Iterator[dict[str, object]]:
+    """What is streamed: the same answer, part by part. Which fields come before the last one is unconfirmed."""
+    for candidate in messages(body, "candidates"):
+        for part in parts_of(candidate, "content")[:-1]:
+            shown = {"content": {"role": "model", "parts": [part]}, "index": 0}
+            yield {name: value for name, value in body.items() if name != "usageMetadata"} | {"candidates": [shown]}
+        content = message(candidate, "content")
+        last = (
+            {**candidate, "content": {**content, "parts": parts_of(candidate, "content")[-1:]}}
+            if content
+            else candidate
+        )
+        yield {**body, "candidates": [last]}
+    if "candidates" not in body:
+        yield body
 
 
 def envelope(model: Model) -> dict[str, object]:

@@ -416,6 +416,9 @@ OPERATIONS = {
         inpaint, "ideogram_v3_character_inpaint", f"{INPAINT} {CHARACTER}", (100, 150, 200)
     ),
     "image/remix/ideogram-3": Operation(third, "ideogram_v3_remix", f"{THIRD} {SOURCE} image_weight", (30, 60, 90)),
+    "image/remix/ideogram-3-character": Operation(
+        third, "ideogram_v3_character_remix", f"{THIRD} {SOURCE} image_weight {CHARACTER}", (100, 150, 200)
+    ),
     "image/reframe/ideogram-3": Operation(
         third,
         "ideogram_v3_reframe",
@@ -490,6 +493,8 @@ OPERATIONS = {
     "image/upscale/topaz-redefine": Operation(upscale, "topaz_redefine_upscale", UPSCALE, (60,), prompted=False),
     "image/upscale/topaz-wonder-3-5": Operation(upscale, "topaz_wonder_3_5_upscale", UPSCALE, (60,), prompted=False),
     "image/upscale/topaz-bloom-2": Operation(upscale, "topaz_bloom_2_upscale", UPSCALE, (90,), prompted=False),
+    # unconfirmed: that it is priced by the megapixel as the others are; 0.134 was quoted for 1024x1024
+    "image/upscale/nano-banana-pro": Operation(upscale, "nano_banana_pro_upscale", UPSCALE, (32,), prompted=False),
 }
 LEGACY = {
     "/v1/ideogram-v4/generate": "image/generate/ideogram-4",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Format = Literal["png", "jpeg", "webp", "gif", "svg"]
 
-TIERS = {"0.5k": 512, "512": 512, "768": 768, "1k": 1024, "1.5k": 1536, "2k": 2048, "3k": 3072, "4k": 4096}
+TIERS = {"0.5k": 512, "512": 512, "768": 768, "1k": 1024, "1.5k": 1536, "2k": 2048, "3k": 3072, "4k": 4096, "8k": 8192}
 """The side, in pixels, of the square of each resolution, in lower case."""
 
 

@@ -100,6 +100,36 @@ BANANA: Mapping[str, Schema] = {
     "resolution": choice("1K", "2K", "4K"),
     "output_format": JPG_PNG,
 }
+SEEDREAM: dict[str, Schema] = {
+    "prompt": text(),
+    "image_input": uris(14),
+    "size": choice("2K", "3K", "4K", "custom"),
+    "aspect_ratio": choice("match_input_image", *RATIOS),
+    "width": integer(1024, 4096),
+    "height": integer(1024, 4096),
+    "sequential_image_generation": choice("disabled", "auto"),
+    "max_images": integer(1, 15, default=1),
+    "output_format": JPG_PNG,
+}
+IDEOGRAM: Mapping[str, Schema] = {
+    "prompt": text(),
+    "image": URI,
+    "mask": URI,
+    "aspect_ratio": choice(*RATIOS),
+    "seed": SEED,
+}
+RECRAFT: Mapping[str, Schema] = {
+    "prompt": text(maxLength=1000),
+    "size": choice("1024x1024", "1365x1024", "1024x1365"),
+    "style": text(),
+}
+DIFFUSION: dict[str, Schema] = {
+    "prompt": text(),
+    "aspect_ratio": choice(*RATIOS),
+    "seed": SEED,
+    "output_format": WEBP_JPG_PNG,
+    "output_quality": integer(0, 100, default=80),
+}
 FLUX_2: Mapping[str, Schema] = {
     "prompt": text(),
     "input_images": uris(8),
@@ -133,7 +163,9 @@ MODELS: Mapping[str, Model] = {
         sizes={"1:1": (1024, 1024), "3:2": (1536, 1024), "2:3": (1024, 1536)},
     ),
     "google/nano-banana-pro": Model(BANANA, images="image_input"),
-    "google/nano-banana-2": Model(BANANA, images="image_input"),
+    "google/nano-banana-2": Model(
+        {**BANANA, "resolution": choice("512px", "1K", "2K", "4K")}, images="image_input"
+    ),
     "black-forest-labs/flux-2-pro": Model(FLUX_2, images="input_images"),
     "black-forest-labs/flux-2-flex": Model(
         {
@@ -173,30 +205,21 @@ MODELS: Mapping[str, Model] = {
         listed=True,
         many="num_outputs",
     ),
-    "bytedance/seedream-5-lite": Model(
-        {
-            "prompt": text(),
-            "image_input": uris(14),
-            "size": choice("2K", "3K", "4K", "custom"),
-            "aspect_ratio": choice("match_input_image", *RATIOS),
-            "width": integer(1024, 4096),
-            "height": integer(1024, 4096),
-            "sequential_image_generation": choice("disabled", "auto"),
-            "max_images": integer(1, 15, default=1),
-            "output_format": JPG_PNG,
-        },
-        listed=True,
-        images="image_input",
-        many="max_images",
+    "black-forest-labs/flux-dev": Model(
+        DIFFUSION | {"num_outputs": integer(1, 4, default=1)}, listed=True, many="num_outputs"
     ),
-    "ideogram-ai/ideogram-v3-quality": Model(
-        {"prompt": text(), "image": URI, "mask": URI, "aspect_ratio": choice(*RATIOS), "seed": SEED},
-        images="image",
+    "bytedance/seedream-5-lite": Model(SEEDREAM, listed=True, images="image_input", many="max_images"),
+    "bytedance/seedream-4.5": Model(
+        SEEDREAM | {"size": choice("2K", "4K", "custom")}, listed=True, images="image_input", many="max_images"
     ),
-    "recraft-ai/recraft-v3-svg": Model(
-        {"prompt": text(maxLength=1000), "size": choice("1024x1024", "1365x1024", "1024x1365"), "style": text()},
-        svg=True,
-    ),
+    "ideogram-ai/ideogram-v3-quality": Model(IDEOGRAM, images="image"),
+    "ideogram-ai/ideogram-v3-balanced": Model(IDEOGRAM, images="image"),
+    "ideogram-ai/ideogram-v3-turbo": Model(IDEOGRAM, images="image"),
+    "tencent/hunyuan-image-3": Model(DIFFUSION, listed=True),
+    "stability-ai/stable-diffusion-3.5-large": Model(DIFFUSION, listed=True),
+    "stability-ai/stable-diffusion-3.5-large-turbo": Model(DIFFUSION, listed=True),
+    "recraft-ai/recraft-v3": Model(RECRAFT, default_format="webp"),
+    "recraft-ai/recraft-v3-svg": Model(RECRAFT, svg=True),
     "minimax/image-01": Model(
         {
             "prompt": text(maxLength=1500),

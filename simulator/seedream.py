@@ -195,7 +195,7 @@ class Seedream:
                 item["output_format"] = order.output_format
             if order.background is not None:
                 item["background"] = order.background
-            yield item
+            yield item | (layer(index, width, height) if order.layered else {})
 
     def events(self, order: Order, world: World) -> Iterator[bytes]:
         items: list[dict[str, object]] = []
@@ -210,6 +210,15 @@ class Seedream:
 
 def frame(name: str, data: Mapping[str, object]) -> bytes:
     return f"event: {name}\ndata: {json.dumps({'type': name} | dict(data))}\n\n".encode()
+
+
+def layer(index: int, width: int, height: int) -> dict[str, object]:
+    """Its place in the pile, the base picture being 0. That a box is left, top, right, bottom is unconfirmed."""
+    if index == 0:
+        return {"z_index": 0}
+    box = {"absolute": [0, 0, width, height], "normalized": [0, 0, 1000, 1000]}
+    name = LAYERS[index]
+    return {"z_index": index, "bounding_box": box, "name": name, "description": f"The {name} of the picture"}
 
 
 def usage(order: Order, items: list[dict[str, object]], fault: Fault | None) -> dict[str, object]:
@@ -334,8 +343,8 @@ def find_model(fields: Fields, key: str, world: World) -> tuple[str, Model]:
 
 
 def read_layers(fields: Fields, model: Model, sources: tuple[Picture, ...]) -> bool:
-    """Of what type the field is, and how layers are told, is unconfirmed: here pictures with alpha, one by one."""
-    if not fields.given("layer_decomposition"):
+    """Layers are told as the SDK has them; that each but the first is a picture with alpha is unconfirmed."""
+    if not fields.flag("layer_decomposition"):
         return False
     if not model.background:
         raise unsupported("layer_decomposition")

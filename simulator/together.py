@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from . import _hosting, painting
@@ -43,16 +43,22 @@ MODEL_GONE = (
 class Model:
     references: Literal["", "image_url", "reference_images"] = ""
     """The field of the pictures it follows; empty: it takes none."""
+    ends: date | None = None
+    """The first day it is not there."""
     price: float = 0
     """US dollars a megapixel, as the list of models tells it: zero for most pictures."""
 
-    def of(self, organization: str, name: str) -> dict[str, object]:
+    def is_there(self, world: World) -> bool:
+        return self.ends is None or world.today < self.ends
+
+    def told(self, name: str) -> dict[str, object]:
+        organization, _, short = name.partition("/")
         return {
             "id": name,
             "object": "model",
             "created": 0,
             "type": "image",
-            "display_name": name.partition("/")[2],
+            "display_name": short,
             "organization": organization,
             "link": "",
             "license": "",
@@ -62,17 +68,20 @@ class Model:
 
 
 MODELS: Mapping[str, Model] = {
+    "black-forest-labs/FLUX.2-max": Model("reference_images"),  # unconfirmed: that it is there
     "black-forest-labs/FLUX.2-pro": Model("reference_images"),
     "black-forest-labs/FLUX.2-flex": Model("reference_images"),
     "black-forest-labs/FLUX.2-dev": Model("reference_images"),
     "black-forest-labs/FLUX.1.1-pro": Model(),
     "black-forest-labs/FLUX.1-kontext-pro": Model("image_url"),
     "black-forest-labs/FLUX.1-kontext-max": Model("image_url"),
+    "black-forest-labs/FLUX.1-dev": Model(price=0.0154),
     "black-forest-labs/FLUX.1-schnell": Model(price=0.0027),  # one integrator found it gone on 2026-09-22
     "Tongyi-MAI/Z-Image-Turbo": Model(),
     "Qwen/Qwen-Image": Model(),
     "google/flash-image-2.5": Model("reference_images"),
     "google/gemini-3-pro-image": Model("reference_images"),
+    "openai/gpt-image-1.5": Model(ends=date(2026, 12, 1)),  # the day OpenAI ends it
 }
 
 
@@ -113,13 +122,13 @@ class Together:
             case "POST", "/v1/images/generations":
                 return self.generate(read_fields(request), world)
             case "GET", "/v1/models":
-                return Answer.json([model.of(name.partition("/")[0], name) for name, model in MODELS.items()])
+                return Answer.json([model.told(name) for name, model in MODELS.items() if model.is_there(world)])
             case _:
                 raise invalid("Invalid URL", status=404)  # unconfirmed: the words
 
     def generate(self, fields: Fields, world: World) -> Answer:
         name = fields.needed("model")
-        if name not in MODELS:
+        if name not in MODELS or not MODELS[name].is_there(world):
             raise invalid(MODEL_GONE.format(name), status=404, code="model_not_available")
         wanted = read(fields, MODELS[name], world)
         n = fields.integer("n", 1, MAX_N) or 1

@@ -1,8 +1,9 @@
 """WaveSpeedAI: a twin of submit, result, sync mode, webhook, quote, charges and uploads.
 
 Sources, read 2026-11-23: the SDK wavespeed 2.0.5; wavespeed-cli 0.2.2; wavespeed.ai/docs (submit-task, error-codes,
-how-to-use-webhooks, verify-webhooks, upload-files-api); model pages under wavespeed.ai/docs/docs-api; prices as the
-quote endpoint gave them on 2026-09-23. A comment says "unconfirmed" where no source was found.
+how-to-use-webhooks, verify-webhooks, upload-files-api); model pages under wavespeed.ai/docs/docs-api; models
+and prices as the catalogue and the quote endpoint gave them on 2026-09-23, in documents/price.md of
+Wujidadi/image-generation-with-wavespeed-api. A comment says "unconfirmed" where no source was found.
 
 Marks in a prompt steer a task: "forbidden-prompt" and "forbidden-output" fail it for moderation, "task-error" for an
 error upstream, "task-timeout" ends it as `timeout`, "never-ready" keeps it processing (in sync mode: the documented
@@ -59,7 +60,8 @@ class Model:
     cells: Mapping[str, str] = field(default_factory=dict[str, str])
     """US dollars by "quality resolution", or by resolution where there is no quality."""
     ratios: tuple[str, ...] = ()
-    """Empty: the size is written W*H."""
+    sized: bool = False
+    """Whether it takes a size written W*H."""
     tiers: tuple[str, ...] = ("1k", "2k", "4k")
     qualities: tuple[str, ...] = ()
     formats: tuple[painting.Format, ...] = ("png", "jpeg")
@@ -72,6 +74,8 @@ class Model:
     seed: bool = False
     many: int = 1
     """The most `num_images`."""
+    pictures: int = 1
+    """Of one call that names no number."""
     discount: int = 100
     """Per cent of the price that is charged."""
     ends: date | None = None
@@ -125,10 +129,14 @@ EDIT_2_5 = replace(
 GPT_2_6 = replace(GPT_2_5, base_price="0.045", cells={}, formats=("png", "jpeg", "webp", "gif", "svg"))
 EDIT_2_6 = replace(GPT_2_6, formats=("png", "jpeg", "webp"), images=16, mask=True)
 GPT_1_5 = replace(GPT_2, base_price="0.04", cells={}, ends=date(2026, 12, 1))  # the day OpenAI ends it
-BANANA = Model("0.07", ratios=RATIOS_BANANA)  # unconfirmed: the price of 2.1; this is that of 2
-BANANA_PRO = Model("0.14", {"4k": "0.24"}, RATIOS_2, discount=90)
-SEEDREAM = Model("0.045", {"2k": "0.09"}, RATIOS_2_5, tiers=("1k", "1.5k", "2k"), formats=("jpeg", "png"), discount=90)
-FLUX = Model("0.012", formats=("jpeg", "png"), seed=True, many=4)
+BANANA = Model("0.07", {"0.5k": "0.045", "4k": "0.14"}, RATIOS_BANANA)
+BANANA_PRO = Model("0.14", {"4k": "0.24"}, RATIOS_2)
+SEEDREAM = Model("0.045", {"2k": "0.09"}, RATIOS_2_5, tiers=("1k", "1.5k", "2k"), formats=("jpeg", "png"))
+SEEDREAM_4 = Model("0.04", sized=True, formats=("jpeg", "png"))
+FLUX = Model("0.012", sized=True, formats=("jpeg", "png"), seed=True)
+QWEN = Model("0.02", ratios=RATIOS_2_5, sized=True, tiers=("1k", "1.5k", "2k"), seed=True)
+OTHER = Model("0.03", ratios=RATIOS_2_5, sized=True, formats=("png", "jpeg", "webp"), seed=True)
+"""unconfirmed: all but the price of those made from it."""
 
 MODELS: Mapping[str, Model] = {
     "openai/gpt-image-2/text-to-image": replace(GPT_2, discount=95),
@@ -143,18 +151,73 @@ MODELS: Mapping[str, Model] = {
     "openai/gpt-image-2.6-sunburst/edit": EDIT_2_6,
     "openai/gpt-image-1.5/text-to-image": GPT_1_5,
     "openai/gpt-image-1.5/edit": replace(GPT_1_5, base_price="0.10", images=16),
-    "google/nano-banana-2.1/text-to-image": BANANA,
-    "google/nano-banana-2.1/edit": replace(BANANA, images=14),
-    "google/nano-banana-pro/text-to-image": BANANA_PRO,
+    "google/nano-banana-2.1/text-to-image": replace(BANANA, cells={}),  # unconfirmed: its price
+    "google/nano-banana-2.1/edit": replace(BANANA, cells={}, images=14),
+    "google/nano-banana-2/text-to-image": replace(BANANA, tiers=("1k", "0.5k", "2k", "4k"), discount=90),
+    "google/nano-banana-2/edit": replace(BANANA, tiers=("1k", "0.5k", "2k", "4k"), images=14),
+    "google/nano-banana-2/text-to-image-fast": replace(BANANA, base_price="0.045", cells={}),
+    "google/nano-banana-2-lite/text-to-image": replace(BANANA, base_price="0.04", cells={}),
+    "google/nano-banana-pro/text-to-image": replace(BANANA_PRO, discount=90),
+    "google/nano-banana-pro/text-to-image-ultra": replace(
+        BANANA_PRO, base_price="0.15", cells={"8k": "0.18"}, tiers=("4k", "8k")
+    ),
     "google/nano-banana-pro/edit": replace(BANANA_PRO, images=14),
-    "bytedance/seedream-v5.0-pro": SEEDREAM,
+    "bytedance/seedream-v5.0-pro": replace(SEEDREAM, discount=90),
     "bytedance/seedream-v5.0-pro/edit": replace(SEEDREAM, images=10),
-    "bytedance/seedream-v4.5": Model("0.04", formats=("jpeg", "png")),
-    "bytedance/seedream-v4.5/edit": Model("0.04", formats=("jpeg", "png"), images=10),
-    "wavespeed-ai/flux-2-max/text-to-image": replace(FLUX, base_price="0.07", many=1),
-    "wavespeed-ai/flux-dev": FLUX,
-    "wavespeed-ai/z-image/turbo": Model("0.005", formats=("jpeg", "png", "webp"), seed=True),
-    "recraft-ai/recraft-20b-svg": Model("0.044", formats=("svg",)),
+    "bytedance/seedream-v5.0-lite": replace(SEEDREAM_4, base_price="0.035"),
+    "bytedance/seedream-v5.0-lite/edit": replace(SEEDREAM_4, base_price="0.035", images=10),
+    "bytedance/seedream-v5.0-flash": replace(SEEDREAM_4, base_price="0.027"),
+    "bytedance/seedream-v5.0-flash/edit": replace(SEEDREAM_4, base_price="0.027", images=10),
+    "bytedance/seedream-v4.5": SEEDREAM_4,
+    "bytedance/seedream-v4.5/edit": replace(SEEDREAM_4, images=10),
+    "bytedance/seedream-v4": replace(SEEDREAM_4, base_price="0.027"),
+    "bytedance/seedream-v4/edit": replace(SEEDREAM_4, base_price="0.027", images=10),
+    "alibaba/qwen-image-3.0/text-to-image": replace(QWEN, base_price="0.03"),
+    "alibaba/qwen-image-3.0/edit": replace(QWEN, base_price="0.03", images=3),  # unconfirmed: how many
+    "alibaba/qwen-image-3.0-pro/text-to-image": replace(QWEN, base_price="0.04", cells={"2k": "0.075"}),
+    "alibaba/qwen-image-3.0-pro/edit": replace(QWEN, base_price="0.04", cells={"2k": "0.075"}, images=3),
+    "wavespeed-ai/qwen-image-2.1/text-to-image": replace(QWEN, cells={"1.5k": "0.04", "2k": "0.08"}),
+    "wavespeed-ai/qwen-image-2.0/text-to-image": replace(QWEN, base_price="0.03"),
+    "wavespeed-ai/qwen-image-2.0-pro/text-to-image": replace(QWEN, base_price="0.07"),
+    "wavespeed-ai/qwen-image/text-to-image": QWEN,
+    "wavespeed-ai/flux-2-max/text-to-image": replace(FLUX, base_price="0.07"),
+    "wavespeed-ai/flux-2-flex/text-to-image": replace(FLUX, base_price="0.06"),
+    "wavespeed-ai/flux-2-turbo/text-to-image": replace(FLUX, base_price="0.04"),
+    "wavespeed-ai/flux-2-flash/text-to-image": replace(FLUX, base_price="0.025"),
+    "wavespeed-ai/flux-2-dev/text-to-image": FLUX,
+    "wavespeed-ai/flux-2-klein-9b/text-to-image": replace(FLUX, base_price="0.01"),
+    "wavespeed-ai/flux-2-klein-base-9b/text-to-image": replace(FLUX, base_price="0.015"),
+    "wavespeed-ai/flux-dev": replace(FLUX, many=4),
+    "wavespeed-ai/flux-dev-ultra-fast": replace(FLUX, base_price="0.005", many=4),
+    "wavespeed-ai/flux-schnell": replace(FLUX, base_price="0.003", many=4),
+    "wavespeed-ai/z-image/turbo": replace(FLUX, base_price="0.005", formats=("jpeg", "png", "webp")),
+    "wavespeed-ai/z-image/base": replace(FLUX, base_price="0.01", formats=("jpeg", "png", "webp")),
+    "wavespeed-ai/krea-v2-large/text-to-image": replace(OTHER, base_price="0.06"),
+    "wavespeed-ai/krea-v2-medium/text-to-image": OTHER,
+    "wavespeed-ai/krea-v2-medium-turbo/text-to-image": replace(OTHER, base_price="0.015"),
+    "wavespeed-ai/krea-v2/turbo": replace(OTHER, base_price="0.012", cells={"2k": "0.024"}),
+    "wavespeed-ai/hunyuan-image-2.1": replace(OTHER, base_price="0.025"),
+    "wavespeed-ai/hunyuan-image-3": replace(OTHER, base_price="0.1"),
+    "wavespeed-ai/hunyuan-image-3-instruct/text-to-image": replace(OTHER, base_price="0.45"),
+    "wavespeed-ai/minimax-h3/text-to-image": replace(OTHER, base_price="0.02", cells={"2k": "0.06"}),
+    "alibaba/wan-2.5/text-to-image": OTHER,
+    "alibaba/wan-2.6/text-to-image": OTHER,
+    "alibaba/wan-2.7/text-to-image": OTHER,
+    "alibaba/wan-2.7/text-to-image-pro": replace(OTHER, base_price="0.075"),
+    "ideogram-ai/ideogram-v4": replace(OTHER, base_price="0.05"),
+    "ideogram-ai/ideogram-v4.5": replace(OTHER, base_price="0.05"),  # unconfirmed: its price
+    "kwaivgi/kling-image-v3/text-to-image": replace(OTHER, base_price="0.028", many=9),
+    "nvidia/cosmos-3-super/text-to-image": replace(OTHER, base_price="0.04"),
+    "x-ai/grok-imagine-image-v2.0/text-to-image": replace(OTHER, base_price="0.05"),
+    # its page has neither ratio nor size; unconfirmed: its price
+    "x-ai/grok-imagine-image-v2.0/edit": Model(
+        "0.05", ratios=RATIOS_2, tiers=("2k", "1k"), qualities=("low", "medium"), images=1
+    ),
+    "z-ai/glm-image/text-to-image": replace(OTHER, base_price="0.12"),
+    "recraft-ai/recraft-20b": replace(OTHER, base_price="0.022"),
+    "recraft-ai/recraft-20b-svg": replace(OTHER, base_price="0.044", formats=("svg",), seed=False),
+    "recraft-ai/recraft-v3": replace(OTHER, base_price="0.04"),
+    "midjourney/text-to-image": replace(OTHER, base_price="0.1", pictures=4),
 }
 
 
@@ -503,7 +566,7 @@ def read(prompt: str, fields: Fields, model: Model, world: World) -> list[Painti
         transparent=output_format == "svg",
         seed=None if seed == -1 else seed,
     )
-    return [wanted] * (fields.integer("num_images", 1, model.many) or 1)
+    return [wanted] * (fields.integer("num_images", 1, model.many) or model.pictures)
 
 
 def read_sources(fields: Fields, world: World, most: int) -> list[Picture]:
@@ -526,7 +589,7 @@ def size_of(fields: Fields, model: Model, sources: list[Picture]) -> tuple[int, 
     ratio = fields.choice("aspect_ratio", model.ratios) if model.ratios else None
     if ratio is not None:
         return painting.tiered(ratio, tier or model.tiers[0])
-    written = None if model.ratios else fields.text("size")
+    written = fields.text("size") if model.sized else None
     if written is not None:
         found = re.fullmatch(r"(\d{1,5})\*(\d{1,5})", written)
         if not found or not all(SIDES[0] <= int(side) <= SIDES[1] for side in found.groups()):
@@ -565,7 +628,7 @@ def describe(name: str, model: Model) -> dict[str, object]:
             properties[field_name] = {"type": "string", "enum": list(values)}
     if model.images:
         properties["images"] = {"type": "array", "items": {"type": "string"}, "maxItems": model.images}
-    if not model.ratios:
+    if model.sized:
         properties["size"] = {"type": "string"}
     properties |= {flag: {"type": "boolean"} for flag in ("enable_sync_mode", "enable_base64_output")}
     schema = {"properties": properties, "required": ["prompt", *(["images"] if model.images else [])]}

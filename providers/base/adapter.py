@@ -127,6 +127,8 @@ class ImageUrl:
     url: str = field(repr=False)
     revised_prompt: str | None = None
     seed: int | None = None
+    keyed: bool = False
+    """It is the vendor's own and wants the key. One that it leads on to gets none."""
 
 
 Picture = ImageBase64 | ImageBytes | ImageUrl

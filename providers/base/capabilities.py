@@ -112,6 +112,30 @@ SizeRule = Annotated[
 ]
 
 
+class ListedDurations(Frozen):
+    """How long a video can be: one of these, in seconds."""
+
+    kind: Literal["listed"]
+    seconds: tuple[int, ...]
+    default: int | None = None
+    """What is sent where nothing is asked for. None: the vendor chooses."""
+    at_resolution: dict[str, tuple[int, ...]] = {}
+    """Easel's tier -> those of them that it can be had in; a tier that is not named can be had in all."""
+
+
+class DurationRange(Frozen):
+    """How long a video can be: any whole number of seconds between two, which belong to it."""
+
+    kind: Literal["range"]
+    shortest: int
+    longest: int
+    default: int | None = None
+    """As above."""
+
+
+Durations = Annotated[ListedDurations | DurationRange, Field(discriminator="kind")]
+
+
 class Qualities(Frozen):
     """The vendor's words, and which of them stands for each of Easel's bands."""
 
@@ -294,6 +318,31 @@ class ImagePrice(Frozen):
     unpriced: tuple[str, ...] = ()
 
 
+class SecondPriceRow(Frozen):
+    """A price for a second of video; every condition given must hold."""
+
+    usd: Decimal
+    resolution: str | None = None
+    """The tier, in the vendor's word."""
+    min_pixels: int | None = None
+    """Of a frame, where the size is known."""
+    max_pixels: int | None = None
+    audio: bool | None = None
+    """With sound, or without."""
+
+
+class SecondPrice(Frozen):
+    """Billed by the second of video."""
+
+    kind: Literal["second"]
+    rows: tuple[SecondPriceRow, ...]
+    audio_option: str | None = None
+    """The vendor's option that turns sound off and on; where it is not given, there is sound."""
+    least_usd: Decimal = Decimal(0)
+    """What the shortest video costs at least."""
+    unpriced: tuple[str, ...] = ()
+
+
 class MegapixelPrice(Frozen):
     """Billed by megapixels, each picture's rounded up."""
 
@@ -319,7 +368,9 @@ class FreePrice(Frozen):
     kind: Literal["free"]
 
 
-Price = Annotated[TokenPrice | ImagePrice | MegapixelPrice | NoPrice | FreePrice, Field(discriminator="kind")]
+Price = Annotated[
+    TokenPrice | ImagePrice | MegapixelPrice | SecondPrice | NoPrice | FreePrice, Field(discriminator="kind")
+]
 
 
 # The model
@@ -347,7 +398,9 @@ class Model(Frozen):
     backgrounds: Fact[tuple[Background, ...]]
     sizes: Fact[SizeRule]
     edit_sizes: Fact[SizeRule] | None = None
-    """Of requests with source images, where they differ."""
+    """Of requests with source images, and of videos with a first frame, where they differ."""
+    durations: Fact[Durations] | None = None
+    """Of videos. None: it makes none."""
     qualities: Fact[Qualities | None]
     """None: the model has no quality setting."""
     output: Fact[OutputRule]
@@ -359,7 +412,8 @@ class Model(Frozen):
     requires: Fact[tuple[str, ...]] | None = None
     """What a tool for one job cannot do without: fields of the request (images, mask) or options of the vendor.
 
-    A request that lacks one is not for this model. None: a prompt is enough.
+    A request that lacks one is not for this model. `model`: nothing in a request tells that it is for this tool, so it
+    is for callers who name it. None: a prompt is enough.
     """
     hints: Fact[tuple[Hint, ...]]
     """The request's fields that the vendor takes as they are."""
@@ -384,7 +438,8 @@ class Model(Frozen):
         return self.wire_id or self.id
 
     def sizes_of(self, request: ImageRequest) -> Fact[SizeRule]:
-        return self.edit_sizes if self.edit_sizes is not None and request.images else self.sizes
+        given = request.images or (request.operation == "video" and request.references)
+        return self.edit_sizes if self.edit_sizes is not None and given else self.sizes
 
 
 def listed_sizes(rule: FixedSizes) -> tuple[Size, ...]:

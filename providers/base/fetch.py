@@ -62,13 +62,14 @@ class Fetcher:
         self._tls = tls
         self._guarded: httpx.AsyncClient | None = None
 
-    async def fetch(self, url: str, *, own_origin: str | None = None) -> bytes:
-        """The picture's bytes. Raises PictureLost, saying why."""
+    async def fetch(self, url: str, *, own_origin: str | None = None, max_bytes: int | None = None) -> bytes:
+        """The picture's bytes, up to `max_bytes`; None: as many as pictures have. Raises PictureLost, saying why."""
+        most = max_bytes or self._max_bytes
         try:
             if own_origin is not None and origin(url) == origin(own_origin):
-                data = await self._from_own_origin(url)
+                data = await self._from_own_origin(url, most)
             else:
-                data = await self._from_public_host(url)
+                data = await self._from_public_host(url, most)
         except ValueError as error:
             raise PictureLost(f"not an address: {error}") from error
         try:
@@ -77,16 +78,16 @@ class Fetcher:
             raise PictureLost(f"{_where(url)} answered with something that is {error}") from error
         return data
 
-    async def _from_own_origin(self, url: str) -> bytes:
+    async def _from_own_origin(self, url: str, most: int) -> bytes:
         try:
             async with self._engine.send("GET", url, {}, None, timeout_seconds=OWN_ORIGIN_SECONDS) as answer:
                 if answer.status != 200:
                     raise PictureLost(f"{_where(url)} answered {answer.status}", status=answer.status)
-                return await self._collect(url, answer.chunks.__aiter__())
+                return await self._collect(url, answer.chunks.__aiter__(), most)
         except (ConnectFailed, OutcomeUnknown) as error:
             raise PictureLost(f"{_where(url)}: {error}") from error
 
-    async def _from_public_host(self, url: str) -> bytes:
+    async def _from_public_host(self, url: str, most: int) -> bytes:
         if origin(url)[0] != "https":
             raise PictureLost(f"{_where(url)}: only https addresses are fetched")
         import httpx
@@ -95,18 +96,18 @@ class Fetcher:
             async with self._client().stream("GET", url) as response:
                 if response.status_code != 200:
                     raise PictureLost(f"{_where(url)} answered {response.status_code}", status=response.status_code)
-                return await self._collect(url, response.aiter_bytes().__aiter__())
+                return await self._collect(url, response.aiter_bytes().__aiter__(), most)
         except httpx.HTTPError as error:  # SSRFProtectionError is one of these
             raise PictureLost(f"{_where(url)}: {str(error) or type(error).__name__}") from error
         except httpx.InvalidURL as error:
             raise PictureLost(f"{_where(url)}: not an address") from error
 
-    async def _collect(self, url: str, chunks: AsyncIterator[bytes]) -> bytes:
+    async def _collect(self, url: str, chunks: AsyncIterator[bytes], most: int) -> bytes:
         whole = bytearray()
         async for chunk in chunks:
             whole += chunk
-            if len(whole) > self._max_bytes:
-                raise PictureLost(f"{_where(url)}: more than {self._max_bytes:,} bytes")
+            if len(whole) > most:
+                raise PictureLost(f"{_where(url)}: more than {most:,} bytes")
         return bytes(whole)
 
     def _client(self) -> httpx.AsyncClient:

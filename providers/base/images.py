@@ -2,7 +2,7 @@
 
 `probe` reads a few hundred bytes and decodes nothing. Only `input_image` and `masked` open a picture with Pillow, and
 only after `probe` has said that it is small enough. Formats: PNG (w3.org/TR/png-3), JPEG (T.81), WebP (RFC 9649),
-GIF (89a).
+GIF (89a); and videos, which nothing here opens: MP4 (ISO 14496-12).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import base64
 import io
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -32,10 +33,15 @@ MEDIA_TYPES = {
     "webp": "image/webp",
     "gif": "image/gif",
     "svg": "image/svg+xml",
+    "mp4": "video/mp4",
 }
 """Output format -> media type."""
+NO_INPUTS = {"image/svg+xml": "SVG", "video/mp4": "a video"}
+"""What is known here and not taken from callers."""
 MAX_PARTS = 5_000
 """Chunks or segments looked at: more before the pixels are no picture but an attempt to keep us busy."""
+STILLS = frozenset({b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"})
+"""Brands of pictures that are kept in the boxes of an MP4."""
 SVG = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?><!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*+<svg[\s>/]", re.DOTALL
 )
@@ -47,7 +53,10 @@ class Header:
 
     media_type: str
     size: Size
+    """0x0 where it says none: SVG, and a video whose `moov` comes later."""
     has_alpha: bool
+    seconds: float | None = None
+    """How long a video is; None where it is not said."""
 
 
 def probe(data: bytes) -> Header:
@@ -61,6 +70,8 @@ def probe(data: bytes) -> Header:
             return _webp(data)
         if data[:6] in {b"GIF87a", b"GIF89a"}:
             return _gif(data)
+        if data[4:8] == b"ftyp" and data[8:12] not in STILLS:
+            return _mp4(data)
     except (struct.error, IndexError) as error:
         raise NotAPicture("the picture ends within its header") from error
     if SVG.match(data[:4096]):
@@ -154,6 +165,53 @@ def _gif_has_transparency(data: bytes, offset: int) -> bool:
     return transparent
 
 
+def _mp4(data: bytes) -> Header:
+    """Size and length from the `moov` box, where that is within `data`: it may come after the frames."""
+    size, seconds = Size(0, 0), None
+    for start, end in _boxes_of(b"moov", data, 0, len(data)):
+        for at, _ in _boxes_of(b"mvhd", data, start, end):
+            seconds = _mvhd_seconds(data, at)
+        for at, until in _boxes_of(b"trak", data, start, end):
+            for _, last in _boxes_of(b"tkhd", data, at, until):
+                size = max(size, _tkhd_size(data, last))
+    return Header("video/mp4", size, has_alpha=False, seconds=seconds)
+
+
+def _boxes_of(kind: bytes, data: bytes, offset: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where the content of each box of this kind begins and ends; those that are whole in `data`."""
+    for found, start, until in _boxes(data, offset, end):
+        if found == kind and until <= len(data):
+            yield start, until
+
+
+def _boxes(data: bytes, offset: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, and where the content begins and ends, of each box in a row; the last may end beyond `data`."""
+    for _ in range(MAX_PARTS):
+        if offset + 8 > min(end, len(data)):
+            return
+        length, kind = struct.unpack_from(">I4s", data, offset)
+        head = 8
+        if length == 1:  # it has 64 bits
+            (length,), head = struct.unpack_from(">Q", data, offset + 8), 16
+        elif length == 0:  # it is the last, and goes on to the end
+            length = end - offset
+        if length < head:
+            return
+        yield kind, offset + head, offset + length
+        offset += length
+
+
+def _mvhd_seconds(data: bytes, at: int) -> float | None:
+    scale, length = struct.unpack_from(">IQ" if data[at] == 1 else ">II", data, at + (20 if data[at] == 1 else 12))
+    return length / scale if scale else None
+
+
+def _tkhd_size(data: bytes, end: int) -> Size:
+    """The last two fields of a track's header, 16.16; a track of sound has none."""
+    width, height = struct.unpack_from(">II", data, end - 8)
+    return Size(width >> 16, height >> 16)
+
+
 def examine(content: Content) -> tuple[Header, bool]:
     """What the picture is, and whether the file reaches its own end: from its edges, where they tell.
 
@@ -189,8 +247,18 @@ def is_whole(head: bytes, tail: bytes, size: int, header: Header) -> bool:
             return size >= 8 + int.from_bytes(head[4:8], "little")
         case "image/gif":
             return tail.rstrip(b"\0").endswith(b";")
+        case "video/mp4":
+            return _mp4_is_whole(head, size)
         case _:
             return tail.rstrip().endswith(b">")
+
+
+def _mp4_is_whole(head: bytes, size: int) -> bool:
+    """Do its boxes reach to the end, and are the frames and what tells of them there? Asked of the boxes' heads."""
+    boxes = list(_boxes(head, 0, size))
+    kinds = {kind for kind, _, _ in boxes}
+    reached = boxes[-1][2] if boxes else 0
+    return 0 <= size - reached < 8 and b"moov" in kinds and bool(kinds & {b"mdat", b"moof"})
 
 
 def from_data_url(url: str) -> bytes:
@@ -230,8 +298,10 @@ def input_image(data: bytes, *, field: str, claimed_media_type: str | None = Non
         header = probe(data)
     except NotAPicture as error:
         raise RequestError(f"{field}: {name} is {error}", field=field) from error
-    if header.media_type == "image/svg+xml":
-        raise RequestError(f"{field}: {name} is SVG; give a PNG, JPEG, WebP or GIF picture", field=field)
+    if header.media_type in NO_INPUTS:
+        raise RequestError(
+            f"{field}: {name} is {NO_INPUTS[header.media_type]}; give a PNG, JPEG, WebP or GIF picture", field=field
+        )
     if not header.size.pixels:
         raise RequestError(f"{field}: {name} says it is {header.size}; a picture has at least one pixel", field=field)
     if header.size.pixels > MAX_INPUT_PIXELS:

@@ -2,6 +2,7 @@
 
 The words are the field's: a *size* is width x height in pixels, an *aspect ratio* w:h, a *resolution* a named tier.
 A *source image* is the picture changed, a *reference image* guides style or subject, a *mask* marks where to repaint.
+What is said of pictures holds for a *video*, which is asked for in the same words; its reference is its first frame.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal, Self
 
-Operation = Literal["generate", "edit", "variation", "upscale", "remove_background", "vectorize"]
+Operation = Literal["generate", "edit", "variation", "upscale", "remove_background", "vectorize", "video"]
 Background = Literal["auto", "opaque", "transparent"]
-OutputFormat = Literal["png", "jpeg", "webp", "gif", "svg"]
+OutputFormat = Literal["png", "jpeg", "webp", "gif", "svg", "mp4"]
 Moderation = Literal["auto", "low"]
 Band = Literal["draft", "standard", "high", "max"]
 Need = Literal["typography", "photorealism", "vector", "character_consistency", "search_grounding"]
@@ -39,6 +40,7 @@ POLICY_FIELDS = (
     "stream",
     "partial_images",
     "provider_options",
+    "seconds",
 )
 """What a policy can be given for. All else is never given up, or never sent."""
 NO_OPTIONS: Mapping[str, Mapping[str, object]] = MappingProxyType({})
@@ -131,7 +133,7 @@ class ImageRequest:
     images: tuple[InputImage, ...] = ()
     """Source images: the pictures changed. Several are composed, the first one leads."""
     references: tuple[InputImage, ...] = ()
-    """Reference images: they guide style or subject and are not themselves changed."""
+    """Reference images: they guide style or subject and are not themselves changed. Of a video: its first frame."""
     mask: InputImage | None = None
     """As large as the first source image, with alpha: fully transparent pixels are repainted."""
     n: int = 1
@@ -139,7 +141,9 @@ class ImageRequest:
     size: Size | None = None
     aspect_ratio: AspectRatio | None = None
     resolution: str | None = None
-    """A tier: 512, 1K, 2K or 4K. Together with an aspect ratio, never with a size."""
+    """A tier: 512, 1K, 2K or 4K; of a video 480p, 720p, 1080p or 4K. With an aspect ratio, never with a size."""
+    seconds: float | None = None
+    """How long a video is to be. None: as long as the model makes them when nothing is said."""
     quality: str | None = None
     """A band (draft, standard, high, max), a vendor's own word, or "auto"."""
     background: Background = "auto"
@@ -178,6 +182,11 @@ class ImageRequest:
     def options(self, provider: str) -> dict[str, object]:
         """The caller's own fields for this provider."""
         return dict(self.provider_options.get(provider, {}))
+
+    @property
+    def length(self) -> int | float | None:
+        """`seconds`, whole where it is: an API that takes 4 may refuse 4.0."""
+        return int(self.seconds) if self.seconds is not None and self.seconds.is_integer() else self.seconds
 
     @property
     def input_images(self) -> tuple[InputImage, ...]:

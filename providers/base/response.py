@@ -103,7 +103,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class OutputImage:
-    """A picture, as the vendor made it."""
+    """A picture, or a video, as the vendor made it."""
 
     content: Content = field(repr=False)
     media_type: str
@@ -112,6 +112,8 @@ class OutputImage:
     """The format carries alpha. That pixels are really transparent is checked when transparency was asked for."""
     revised_prompt: str | None = None
     seed: int | None = None
+    seconds: float | None = None
+    """How long a video is, by its header. None: a picture, or nothing is said."""
 
     @property
     def data(self) -> bytes:
@@ -218,7 +220,10 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class ImageResponse:
-    """The pictures, and everything that is known of how they came about."""
+    """The pictures, and everything that is known of how they came about.
+
+    A video is one of `images`: media type video/mp4, its frames' size, its length in `seconds`.
+    """
 
     request_id: str
     images: tuple[OutputImage, ...]

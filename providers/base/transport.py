@@ -8,11 +8,11 @@ Cancelling the caller's task cancels the call. Nothing is retried here but polls
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from functools import reduce
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from . import images
 from .adapter import Adapter, AnyAdapter, Call, Done, ImageBase64, ImageBytes, ImageUrl, LocalAdapter, Token, Wait
@@ -37,6 +37,7 @@ from .request import ImageRequest
 from .response import USAGE_FIELDS, PartialImage, Usage
 
 MAX_BODY_BYTES = 300_000_000
+"""Of an answer, and of a file at an address in it: videos are larger than pictures."""
 MAX_ERROR_BYTES = 1_000_000
 AT_ONCE_BYTES = 100_000
 """Base64 of a picture up to this is decoded when it comes; larger ones when somebody needs the bytes."""
@@ -49,6 +50,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 USER_AGENT = "easel-images"
 
 OnPartial = Callable[[PartialImage], None]
+Download = Callable[[str], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +143,12 @@ class Transport:
         return Finished(done, paintings, lost)
 
     async def paintings(
-        self, done: Done, own_origin: str | None, deadline: float
+        self, done: Done, own_origin: str | None, deadline: float, *, keyed: Download | None = None
     ) -> tuple[tuple[Painting, ...], tuple[PictureLost, ...]]:
-        """Every picture's bytes, fetched at the same time; those that cannot be had are told apart, not raised."""
+        """Every picture's bytes, fetched at the same time; those that cannot be had are told apart, not raised.
+
+        `keyed` fetches what only the key opens.
+        """
 
         async def painting(picture: ImageBase64 | ImageBytes | ImageUrl) -> Painting | PictureLost:
             try:
@@ -157,7 +162,10 @@ class Transport:
                             content = Content.raw(content.data)
                     case ImageUrl():
                         async with asyncio.timeout(max(1.0, deadline - self.clock.monotonic())):
-                            content = Content.raw(await self._fetcher.fetch(picture.url, own_origin=own_origin))
+                            if picture.keyed and keyed is not None:
+                                content = Content.raw(await keyed(picture.url))
+                            else:
+                                content = Content.raw(await self.download(picture.url, own_origin))
             except images.NotAPicture as error:
                 return PictureLost(f"the picture in the reply is {error}")
             except TimeoutError:
@@ -171,6 +179,10 @@ class Transport:
             tuple(each for each in found if isinstance(each, Painting)),
             tuple(each for each in found if isinstance(each, PictureLost)),
         )
+
+    async def download(self, url: str, own_origin: str | None) -> bytes:
+        """A file at an address in a reply, without the key. Raises PictureLost."""
+        return await self._fetcher.fetch(url, own_origin=own_origin, max_bytes=MAX_BODY_BYTES)
 
     async def collect(self, answer: Answer) -> bytes:
         """The whole body, up to the limit."""
@@ -227,7 +239,9 @@ class _Journey:
             step = await self._poll(step, polls)
         if step.usage.cost_usd is None:
             step = replace(step, usage=_filled(step.usage, usage))
-        paintings, lost = await self._transport.paintings(step, self._adapter.base_url, self._deadline)
+        paintings, lost = await self._transport.paintings(
+            step, self._adapter.base_url, self._deadline, keyed=self._download
+        )
         return Finished(step, paintings, lost, step.request_id or self._request_id, polls)
 
     async def _prepared(self, call: Call) -> Call:
@@ -323,6 +337,25 @@ class _Journey:
             return replace(wait, seconds=error.retry_after_seconds or wait.seconds * 2)
         except ProviderError as error:
             raise self._named(error) from error.__cause__
+
+    async def _download(self, url: str) -> bytes:
+        """A file that the key opens; where it leads on elsewhere, that is fetched without. Raises PictureLost."""
+        call = Call.get(url)
+        try:
+            address = self._address(url)
+            async with self._send(call, address, self._headers_for(address, call)) as answer:
+                elsewhere = answer.headers.get("location") if 300 <= answer.status < 400 else None
+                if answer.status != 200 and elsewhere is None:
+                    raise PictureLost(f"its address answered {answer.status}", status=answer.status)
+                data = await self._transport.collect(answer)
+        except PictureLost:
+            raise
+        except ProviderError as error:
+            raise PictureLost(f"it could not be fetched: {error}") from error
+        if elsewhere is not None:
+            return await self._transport.download(urljoin(address, elsewhere), self._adapter.base_url)
+        images.probe(data)  # a page in its place is no picture
+        return data
 
     def _read(self, reply: Reply) -> Done | Wait:
         if reply.status >= 400:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .door import DONE, command
-from .options import CONFIG, FAULT, JSON, KEYS, LEDGER, ON, Setting, Strings, Wish, day
+from .options import CONFIG, FAULT, JSON, KEYS, LEDGER, ON, PROVIDER, Setting, Strings, Wish, day
 
 app = typer.Typer(
     name="easel",
@@ -18,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+catalogue = typer.Typer(invoke_without_command=True)
 records = typer.Typer(invoke_without_command=True)
 keys = typer.Typer(help="Say who may use the gateway: create, list, revoke and rotate keys.", no_args_is_help=True)
 EPILOG = "Exit codes: 0 done, 2 to be mended, 3 refused, 4 no model can, 5 every attempt failed, 6 over budget."
@@ -75,9 +76,10 @@ def check(config: Annotated[Path | None, CONFIG] = None, on: Annotated[date | No
     return check(config, on)
 
 
-@command(app.command())
+@command(catalogue.callback(invoke_without_command=True))
 def models(
-    provider: Annotated[str | None, typer.Option("--provider", help="Only this provider's.", metavar="NAME")] = None,
+    context: typer.Context,
+    provider: Annotated[str | None, PROVIDER] = None,
     can: Annotated[
         Strings,
         typer.Option(
@@ -87,17 +89,46 @@ def models(
             "several, streaming, seed, a format (svg, …), or a need (typography, …). Repeatable: all of them.",
         ),
     ] = None,
+    operation: Annotated[
+        str | None, typer.Option("--operation", metavar="WORD", help="Only those that do it, such as edit.")
+    ] = None,
+    max_price: Annotated[
+        str | None,
+        typer.Option("--max-price", metavar="USD", help="Only those whose 1024x1024 picture costs at most this."),
+    ] = None,
     alive_on: Annotated[
         date | None,
         typer.Option("--alive-on", metavar="DATE", parser=day, help="Only those that answer on it."),
     ] = None,
     config: Annotated[Path | None, CONFIG] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a page: for each provider its keys, models, oddities and sources.")
+    ] = False,
+) -> int:
+    """List the catalogue: what each model can do, what it costs, and how long it lives."""
+    if context.invoked_subcommand is not None:
+        return DONE
+    from .models import Wanted, models
+
+    wanted = Wanted(provider, can or (), operation, max_price, alive_on)
+    return models(config, wanted, as_json=as_json, as_markdown=as_markdown)
+
+
+@command(catalogue.command("diff"))
+def diff(
+    litellm: Annotated[bool, typer.Option("--litellm", help="With the price map of the LiteLLM that is here.")] = False,
+    provider: Annotated[str | None, PROVIDER] = None,
+    config: Annotated[Path | None, CONFIG] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
-    """List the catalogue: what each model can do and what it costs."""
-    from .look import models
+    """Compare prices and ends with what others say, and list the contradictions with both sources."""
+    from .models_diff import diff
 
-    return models(config, provider=provider, can=can or (), alive_on=alive_on, as_json=as_json)
+    return diff(config, litellm=litellm, provider=provider, as_json=as_json)
+
+
+app.add_typer(catalogue, name="models")
 
 
 @command(records.callback(invoke_without_command=True))

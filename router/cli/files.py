@@ -20,8 +20,9 @@ SUFFIXES = {
     "image/webp": ".webp",
     "image/gif": ".gif",
     "image/svg+xml": ".svg",
+    "video/mp4": ".mp4",
 }
-FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".gif": "gif", ".svg": "svg"}
+FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".gif": "gif", ".svg": "svg", ".mp4": "mp4"}
 """The ending of a name -> the format that it says."""
 NUMBER = "{n}"
 LONGEST_NAME = 40

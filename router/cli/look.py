@@ -1,38 +1,20 @@
-"""check and models: a look at what is configured and known. Nothing is sent."""
+"""check: a look at what is configured. Nothing is sent."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import assert_never, get_args
 
-from rich.table import Table
 from rich.text import Text
 
-from ...providers.base.capabilities import (
-    AnySize,
-    FixedSizes,
-    FlexibleSizes,
-    FollowsInput,
-    Model,
-    RatioRange,
-    RatioTable,
-    SizeRule,
-)
 from ...providers.base.clock import Clock, DateClock
 from ...providers.base.errors import ConfigError, Problem
-from ...providers.base.request import Need, Operation, OutputFormat
-from .. import loading, settings
-from ..catalog import Catalog, load_catalog
-from ..document import did_you_mean
+from .. import loading
 from ..loading import Loaded
-from ..report import SQUARE, price_of_a_square
 from ..router import Router
-from . import door, report, show
-
-# check
+from . import door, show
 
 
 def check(config: Path | None, on: date | None) -> int:
@@ -81,118 +63,3 @@ def _lacking(loaded: Loaded) -> dict[str, list[str]]:
         if each.lacking is not None:
             found.setdefault(each.lacking, []).append(each.name)
     return found
-
-
-# models
-
-
-def models(
-    config: Path | None, *, provider: str | None, can: Iterable[str], alive_on: date | None, as_json: bool
-) -> int:
-    catalog = _catalog(config)
-    known = tuple(dict.fromkeys(each.provider for each in catalog.models.values()))
-    if provider is not None and provider not in known:
-        raise door.wrong("provider", f"is {provider!r}{did_you_mean(provider, known)}")
-    found = [each for each in catalog.models.values() if provider is None or each.provider == provider]
-    for word in can:
-        found = [each for each in found if _can(each, word)]
-    if alive_on is not None:
-        found = [each for each in found if _answers(each, alive_on)]
-    if as_json:
-        door.print_json([_row(each) for each in found])
-        return door.DONE
-    console = door.stdout()
-    console.print(_table(found, wide=console.width >= show.WIDE))
-    count = f"{len(found)} of {len(catalog.models)} models"
-    console.print(Text(f"{count}; price: a {SQUARE} picture of standard quality", show.FAINT))
-    return door.DONE
-
-
-def _catalog(config: Path | None) -> Catalog:
-    catalog = load_catalog()
-    own = settings.load(config).catalogue if config is not None else None
-    return catalog.plus(load_catalog(own).models.values()) if own is not None else catalog
-
-
-def _can(model: Model, word: str) -> bool:
-    """Raises RequestError for a word that means nothing here."""
-    abilities: Mapping[str, bool] = {
-        "transparent_background": "transparent" in model.backgrounds.value,
-        "mask": model.mask.value is not None,
-        "references": (rule := model.input_images.value) is not None and rule.max_input_images > 1,
-        "several": model.max_outputs_per_call.value > 1,
-        "streaming": model.streaming.value is not None,
-        **{hint: hint in model.hints.value for hint in ("seed", "style", "negative_prompt")},
-        **{each: each in model.operations.value for each in get_args(Operation)},
-        **{each: each in model.output.value.formats for each in get_args(OutputFormat)},
-        **{each: model.strengths.value.get(each) == "strong" for each in get_args(Need)},
-    }
-    if word not in abilities:
-        raise door.wrong("can", f"is {word!r}{did_you_mean(word, list(abilities))}")
-    return abilities[word]
-
-
-def _answers(model: Model, day: date) -> bool:
-    life = model.lifecycle
-    launched, shutdown = life.launched.value, life.shutdown.value
-    return (launched is None or launched <= day) and (shutdown is None or day < shutdown)
-
-
-def _sizes(rule: SizeRule) -> str:
-    """In a few words."""
-    match rule:
-        case FixedSizes():
-            return show.some(rule.sizes)
-        case FlexibleSizes():
-            step = f", multiples of {rule.multiple_of}" if rule.multiple_of > 1 else ""
-            most = f"up to {rule.max_pixels / 1_000_000:.1f} MP" if rule.max_pixels else "any"
-            return f"{most}{step}"
-        case RatioTable():
-            tiers = f" at {', '.join(rule.tiers)}" if rule.tiers else ""
-            return f"{len(rule.ratios)} ratios{tiers}"
-        case RatioRange():
-            return f"{rule.widest} to {rule.tallest}"
-        case FollowsInput():
-            return "the source's"
-        case AnySize():
-            return "any"
-    assert_never(rule)
-
-
-def _row(model: Model) -> report.Json:
-    life = model.lifecycle
-    return {
-        "model": model.key,
-        "name": model.name,
-        "operations": list(model.operations.value),
-        "transparent_background": "transparent" in model.backgrounds.value,
-        "sizes": _sizes(model.sizes.value),
-        "price_usd": report.plain(price_of_a_square(model)),
-        "price_status": model.price.status,
-        "launched": report.plain(life.launched.value),
-        "shutdown": report.plain(life.shutdown.value),
-        "replacement": life.replacement.value,
-        "source": model.source,
-        "as_of": report.plain(model.as_of),
-    }
-
-
-def _table(found: Iterable[Model], *, wide: bool) -> Table:
-    """On a narrow terminal without what only a wide one has room for."""
-    columns = ("model", "does", "alpha", "sizes", "price", "is", "ends", "as of")
-    kept = [name for name in columns if wide or name not in {"sizes", "is", "as of"}]
-    table = show.listing(*kept, folds=("does", "sizes"))
-    for each in found:
-        price, shutdown = price_of_a_square(each), each.lifecycle.shutdown.value
-        cells = {
-            "model": Text(each.key),
-            "does": Text(", ".join(each.operations.value)),
-            "alpha": Text("yes", show.GOOD) if "transparent" in each.backgrounds.value else Text("no", show.FAINT),
-            "sizes": Text(_sizes(each.sizes.value)),
-            "price": Text(show.money(price), "" if price is not None else show.FAINT),
-            "is": Text(each.price.status, show.FAINT),
-            "ends": Text(str(shutdown)) if shutdown is not None else Text("-", show.FAINT),
-            "as of": Text(str(each.as_of), show.FAINT),
-        }
-        table.add_row(*(cells[name] for name in kept))
-    return table

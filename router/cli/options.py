@@ -39,6 +39,7 @@ KEYS = typer.Option(
     metavar="PATH",
     help="The file of the gateway's keys. Without it: EASEL_KEYS's, else ~/.local/share/easel/keys.json.",
 )
+PROVIDER = typer.Option("--provider", help="Only this provider's.", metavar="NAME")
 JSON = typer.Option("--json", help="Print one JSON object.")
 FAULT = typer.Option(
     "--fault",
@@ -56,6 +57,9 @@ class Wish:
     """The request as it was typed. What is wrong with a value is said by `parse` and `validate`, not here."""
 
     prompt: Annotated[str, typer.Argument(help="What to paint, or what to change.", show_default=False)] = ""
+    operation: Annotated[
+        str | None, _option("--operation", PICTURE, "Such as video, upscale or remove_background.", metavar="WORD")
+    ] = None
     text: Annotated[
         Strings, _option("--text", PICTURE, "Words that the picture must spell. Repeatable.", metavar="WORDS")
     ] = None
@@ -75,8 +79,12 @@ class Wish:
     size: Annotated[str | None, _option("--size", PICTURE, "Pixels, such as 1024x1536.", metavar="WxH")] = None
     aspect_ratio: Annotated[str | None, _option("--aspect-ratio", PICTURE, "Such as 16:9.", metavar="W:H")] = None
     resolution: Annotated[
-        str | None, _option("--resolution", PICTURE, "512, 1K, 2K or 4K, with an aspect ratio.", metavar="TIER")
+        str | None,
+        _option("--resolution", PICTURE, "512, 1K, 2K or 4K; of a video 480p, 720p, 1080p or 4K.", metavar="TIER"),
     ] = None
+    seconds: Annotated[float | None, _option("--seconds", PICTURE, "How long a video is to be.", metavar="SECONDS")] = (
+        None
+    )
     quality: Annotated[
         str | None, _option("--quality", PICTURE, "draft, standard, high, max, or a vendor's own word.", metavar="WORD")
     ] = None
@@ -86,7 +94,7 @@ class Wish:
         _option(
             "--format",
             PICTURE,
-            "png, jpeg, webp, gif or svg. Where it is not given, the ending of -o says it.",
+            "png, jpeg, webp, gif or svg; mp4. Where it is not given, the ending of -o says it.",
             metavar="WORD",
         ),
     ] = None
@@ -105,7 +113,13 @@ class Wish:
         Strings, _option("--image", INPUTS, "A picture to change. Repeatable: several are composed.", metavar="PATH")
     ] = None
     reference: Annotated[
-        Strings, _option("--reference", INPUTS, "A picture that guides style or subject. Repeatable.", metavar="PATH")
+        Strings,
+        _option(
+            "--reference",
+            INPUTS,
+            "A picture that guides style or subject; the first frame of a video. Repeatable.",
+            metavar="PATH",
+        ),
     ] = None
     mask: Annotated[
         str | None,
@@ -151,13 +165,14 @@ class Wish:
         """The fields of a request, as `Router.run` takes them. `output_format` stands in where none was typed."""
         return {
             "prompt": self.prompt,
-            "operation": operation,
+            "operation": self.operation or operation,
             "text": self.text,
             "needs": self.needs,
             "background": self.background,
             "size": self.size,
             "aspect_ratio": self.aspect_ratio,
             "resolution": self.resolution,
+            "seconds": self.seconds,
             "quality": self.quality,
             "n": self.n,
             "output_format": _format(self.format) or output_format,

@@ -274,9 +274,10 @@ def facts(response: ImageResponse, files: Sequence[Path]) -> Facts:
 
 
 def described(image: OutputImage) -> str:
-    kind = image.media_type.removeprefix("image/")
+    kind = image.media_type.removeprefix("image/").removeprefix("video/")
     pixels = f"{image.width}x{image.height} " if image.width else ""
-    return f"{pixels}{kind}{', with alpha' if image.has_alpha else ''}"
+    length = f", {image.seconds:.1f} s" if image.seconds is not None else ""
+    return f"{pixels}{kind}{', with alpha' if image.has_alpha else ''}{length}"
 
 
 def answer(console: Console, rows: Facts, picture: bytes) -> None:

@@ -64,6 +64,10 @@ DEFAULT_FORMAT = "png"
 """OpenAI's: what its clients write into a file of that name. Other vendors have other defaults."""
 MAX_PROMPT_CHARACTERS = 200_000
 AMOUNT = re.compile(r"\d{1,9}(\.\d{1,12})?(e-\d)?")
+NO_VIDEOS = (
+    "easel.operation is video, and the Images API answers with pictures only; ask Easel itself for videos: "
+    'Router.run({"operation": "video", …}), or easel generate --operation video'
+)
 VARIATION_PROMPT = "Paint a variation of this picture: the same subject and style, in another composition."
 
 
@@ -118,6 +122,8 @@ async def understood(content: Content, endpoint: Endpoint, router: Router, gatew
     order.response_format = _response_format(given, asked, endpoint)
     order.include = flag(own, "include", within="easel.")
     order.fields |= {name: value for name, value in own.items() if name not in {"include", "references"}}
+    if own.get("operation") == "video":
+        raise Refused(NO_VIDEOS, field="easel.operation")
     if "operation" in own and (endpoint != "edits" or own["operation"] not in EDITS):
         raise Refused(f"easel.operation is for edits, and one of {', '.join(EDITS)}", field="easel.operation")
     found = await Gathering(router, gateway, place).pictures(content, given, own)

@@ -227,6 +227,7 @@ class Request(Asked):
     size: Pixels | None = None
     aspect_ratio: Ratio | None = None
     resolution: str | None = None
+    seconds: float | None = Field(None, gt=0, le=600, description="Of a video.")
     quality: str | None = None
     background: Background | None = None
     output_format: OutputFormat | None = None

@@ -293,7 +293,7 @@ class _Tour:
         finished, proof = Finished(Done([]), ()), Proof(())
         error: ProviderError | None = None
         try:
-            timeout = deployment.timeout_seconds or means.policy.attempt_timeout_seconds
+            timeout = deployment.timeout_seconds or means.policy.attempt_timeout(sent.operation)
             finished = await means.transport.run(
                 deployment.adapter,
                 sent,

@@ -14,7 +14,7 @@ from ...providers.base import images
 from ...providers.base.errors import RequestError
 from ...providers.base.request import POLICY_FIELDS, ImageRequest
 from ..document import did_you_mean
-from ..sizes import TIERS
+from ..sizes import TIERS, VIDEO_TIERS
 
 MAX_PROMPT_CHARACTERS = 100_000
 """More than any model takes; keeps rules and hashes from chewing on megabytes."""
@@ -26,6 +26,7 @@ MAX_RATIO = 100
 MAX_SEED = 2**63 - 1
 MAX_PARTIAL_IMAGES = 3
 MAX_COMPRESSION = 100
+MAX_SECONDS = 600
 MAX_METADATA = 64
 MAX_METADATA_CHARACTERS = 2_000
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:\-]{1,200}")
@@ -59,7 +60,7 @@ def _wrong(field: str, message: str) -> RequestError:
 
 def _prompt(request: ImageRequest) -> None:
     # An edit without words is for tools such as an eraser: the contract knows which.
-    if request.operation == "generate" and not (request.prompt.strip() or request.text):
+    if request.operation in {"generate", "video"} and not (request.prompt.strip() or request.text):
         raise _wrong("prompt", "is empty; say what to paint")
     if len(request.prompt) > MAX_PROMPT_CHARACTERS:
         raise _wrong("prompt", f"has {len(request.prompt):,} characters; at most {MAX_PROMPT_CHARACTERS:,} are taken")
@@ -96,6 +97,11 @@ def _numbers(request: ImageRequest) -> None:
     _within("seed", request.seed, 0, MAX_SEED)
     _within("partial_images", request.partial_images, 0, MAX_PARTIAL_IMAGES)
     _within("output_compression", request.output_compression, 0, MAX_COMPRESSION)
+    seconds = request.seconds
+    if seconds is not None and request.operation != "video":
+        raise _wrong("seconds", f"is {seconds:g}, but only videos have a length; ask for operation video")
+    if seconds is not None and not 0 < seconds <= MAX_SECONDS:
+        raise _wrong("seconds", f"is {seconds:g}; give seconds above 0, up to {MAX_SECONDS}")
     if request.max_cost_usd is not None and not request.max_cost_usd > 0:
         raise _wrong("max_cost_usd", f"is {request.max_cost_usd}; give an amount above 0, in US dollars")
     if request.deadline_seconds is not None and not 0 < request.deadline_seconds <= 86_400:
@@ -125,8 +131,9 @@ def _sizes(request: ImageRequest) -> None:
             raise _wrong("resolution", f"is {request.resolution}, but the size is {size}; give one of them")
     if ratio is not None and not 1 / MAX_RATIO <= ratio.ratio <= MAX_RATIO:
         raise _wrong("aspect_ratio", f"is {ratio}; the edges may differ by {MAX_RATIO}:1 at most")
-    if request.resolution is not None and request.resolution not in TIERS:
-        hint = did_you_mean(request.resolution.upper(), TIERS)
+    tiers = VIDEO_TIERS if request.operation == "video" else TIERS
+    if request.resolution is not None and request.resolution not in tiers:
+        hint = did_you_mean(request.resolution.upper(), tiers)
         raise _wrong("resolution", f"is {request.resolution!r}{hint}")
 
 
@@ -136,6 +143,8 @@ def _are_whole(*numbers: object) -> bool:
 
 
 def _pictures(request: ImageRequest) -> None:
+    if request.operation == "video" and request.images:
+        raise _wrong("images", "are pictures to be changed; give the first frame of a video as a reference")
     if request.operation in NEEDS_SOURCE and not request.images:
         if request.operation != "edit" or not request.references:
             raise _wrong("images", f"is empty; to {request.operation.replace('_', ' ')} a picture, give one")

@@ -70,6 +70,7 @@ def _look(painting: Painting, fitted: Fitted) -> _Seen:
         header.has_alpha,
         painting.revised_prompt,
         painting.seed,
+        header.seconds,
     )
     if failure is None and fitted.request.background == "transparent":
         failure = _opaque(image)

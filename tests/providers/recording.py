@@ -29,6 +29,7 @@ from easel.providers.base.transport import Finished
 from easel.router.catalog import unknown_model
 
 from .vendor import Received, Scripted
+from .videos import video
 
 FOLDER = Path(__file__).parent.parent / "recordings"
 KEY = "test-key"
@@ -362,6 +363,8 @@ def _pixels(data: bytes) -> tuple[str, str, bytes] | None:
 
 def draw(name: str, how: JSON) -> bytes:
     """A picture of one colour, which follows from its name."""
+    if "mp4" in how:
+        return video(Size.parse(how["mp4"]), how.get("seconds", 4), name.encode())
     formats = {"png", "jpeg", "webp", "gif"} & how.keys()
     assert len(formats) == 1, f"picture {name}: give one of png, jpeg, webp, gif"
     file_format = formats.pop()

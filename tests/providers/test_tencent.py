@@ -1,6 +1,6 @@
 """Signature v3, held against the example that Tencent publishes; and which keys sign.
 
-Source: cloud.tencent.com/document/api/1729/101843 and github.com/tencentyun/qcloud-documents (signature v3), 2026-11-23.
+Source: cloud.tencent.com/document/api/1729/101843 and github.com/tencentyun/qcloud-documents, read 2026-11-23.
 """
 
 from __future__ import annotations

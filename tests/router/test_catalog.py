@@ -30,7 +30,7 @@ from easel.router import document
 from easel.router.catalog import FACTS, Catalog, CatalogueFile, load_catalog, read_models
 from easel.router.schemas import schemas
 
-READ_ON = date(2026, 11, 23)
+READ_ON = date(2026, 11, 25)
 FOLDER = Path(__file__).parents[2] / "config" / "models"
 FILES = sorted(FOLDER.glob("*.yaml"))
 CATALOG = load_catalog()
@@ -70,6 +70,9 @@ EXPECTED = {
         "imagen-4.0-ultra-generate-001",
         "imagen-4.0-fast-generate-001",
         "imagen-3.0-generate-002",
+        "veo-3.1-generate-preview",
+        "veo-3.1-fast-generate-preview",
+        "veo-3.1-lite-generate-preview",
     },
     "bfl": {
         "flux-3-image",
@@ -181,6 +184,82 @@ EXPECTED = {
         "bria-restore",
         "bria-sketch-to-image",
     },
+    "seedream": {
+        "dola-seedream-5-5-261028",
+        "dola-seedream-5-0-pro-260628",
+        "seedream-5-0-260128",
+        "seedream-4-5-251128",
+        "seedream-4-0-250828",
+        "seedream-3-0-t2i-250415",
+    },
+    "dashscope": {
+        "qwen-image-3.0",
+        "qwen-image-3.0-pro",
+        "qwen-image-2.1",
+        "qwen-image-2.1-pro",
+        "qwen-image-2.0",
+        "qwen-image-2.0-pro",
+        "qwen-image-max",
+        "qwen-image-plus",
+        "qwen-image",
+        "qwen-image-edit-max",
+        "qwen-image-edit-plus",
+        "qwen-image-edit",
+        "wan2.7-image-pro",
+        "wan2.7-image",
+        "wan2.6-t2i",
+        "wan2.6-image",
+        "wan2.5-t2i-preview",
+        "wan2.2-t2i-plus",
+        "wan2.2-t2i-flash",
+        "z-image-turbo",
+    },
+    "minimax": {
+        "MiniMax-H3-Image",
+        "MiniMax-H3-Image-Highspeed",
+        "image-01",
+        "image-01-live",
+    },
+    "zai": {
+        "glm-image",
+        "cogview-4-250304",
+    },
+    "tencent": {
+        "hunyuan-image-3.0",
+        "hunyuan-image",
+        "hunyuan-image-chat",
+        "text-to-image-lite",
+        "text-to-image-pro",
+        "image-inpainting-removal",
+        "image-outpainting",
+        "refine-image",
+        "sketch-to-image",
+        "seedream-image-v5.0-pro",
+        "seedream-image-v5.0-lite",
+        "seedream-image-v5.0-flash",
+    },
+    "kling": {
+        "kling-image-o1",
+        "kling-v3-omni",
+        "kling-v3",
+        "kling-v2-1",
+        "kling-v2",
+        "kling-v2-new",
+        "kling-v1-5",
+        "kling-v1",
+        "kling-expand",
+    },
+    "runway": {
+        "gen4.5",
+        "gen4_turbo",
+        "veo3.1",
+        "veo3.1_fast",
+        "seedance2",
+        "seedance2_fast",
+        "seedance2_mini",
+        "seedance2_5",
+        "hailuo3",
+    },
 }
 RETIRED = {
     "openai/gpt-image-1": date(2026, 10, 23),
@@ -195,6 +274,9 @@ RETIRED = {
     "google/imagen-4.0-ultra-generate-001": date(2026, 8, 17),
     "google/imagen-4.0-fast-generate-001": date(2026, 8, 17),
     "google/imagen-3.0-generate-002": date(2026, 6, 24),
+    "google/veo-3.1-generate-preview": date(2026, 10, 22),
+    "google/veo-3.1-fast-generate-preview": date(2026, 10, 22),
+    "google/veo-3.1-lite-generate-preview": date(2026, 10, 22),
     "xai/grok-imagine-image-quality": date(2026, 11, 2),
     "xai/grok-imagine-image-pro": date(2026, 5, 15),
     "xai/grok-2-image": date(2026, 8, 18),
@@ -361,7 +443,8 @@ def test_formats_agree(model: Model) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_what_edits_takes_pictures_and_masks_go_with_edits(model: Model) -> None:
     operations = set(model.operations.value)
-    assert bool(operations - {"generate"}) == (model.input_images.value is not None)
+    assert bool(operations - {"generate", "video"}) <= (model.input_images.value is not None)
+    assert model.input_images.value is None or operations - {"generate"}
     assert model.mask.value is None or "edit" in operations
 
 
@@ -380,6 +463,7 @@ def test_masks_mean_what_their_vendor_means() -> None:
         "bedrock": "white",
         "firefly": "white",
         "bria": "white",
+        "tencent": "white",
     }
     assert {key for key in polarities if key.startswith("bfl/")} == {"bfl/flux-pro-1.0-fill", "bfl/flux-erase"}
 

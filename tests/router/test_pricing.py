@@ -496,3 +496,14 @@ def test_pictures_that_were_withheld_are_billed() -> None:
     model, request = CATALOG.model("ideogram/ideogram-3"), ImageRequest(quality="turbo", n=3)
     cost = pricing.actual(Usage(images=3), model, request, [Size(1024, 1024)])
     assert cost == (Decimal("0.09"), "list_price")
+
+
+def test_the_first_input_image_is_free_where_the_vendor_says_so() -> None:
+    model = CATALOG.model("seedream/dola-seedream-5-0-pro-260628")
+    plain = ImageRequest(prompt="a kite", size=Size(1536, 1536))
+    assert known(pricing.estimate(plain, model)) == (Decimal("0.045"),) * 3
+    one = replace(plain, references=(picture(),))
+    assert known(pricing.estimate(one, model)) == (Decimal("0.045"),) * 3
+    three = replace(plain, references=(picture(),) * 3)
+    assert known(pricing.estimate(three, model)) == (Decimal("0.051"),) * 3
+    assert pricing.actual(Usage(images=1), model, three, [Size(1536, 1536)]) == (Decimal("0.051"), "list_price")

@@ -194,9 +194,14 @@ def test_a_stream(simulator: server.Simulator) -> None:
 
 def test_layers(simulator: server.Simulator) -> None:
     image = data_url(gradient(64, 64))
-    layers = pictures(post(simulator, NEWEST, layer_decomposition=True, image=image))
+    reply = post(simulator, NEWEST, layer_decomposition=True, image=image)
 
+    layers = pictures(reply)
     assert [layer.mode for layer in layers] == ["RGB", "RGBA", "RGBA"]
+    base, subject, _ = reply.json()["data"]
+    assert (base["z_index"], "bounding_box" in base, subject["z_index"], subject["name"]) == (0, False, 1, "subject")
+    assert subject["bounding_box"]["absolute"] == [0, 0, *layers[1].size]
+    assert subject["bounding_box"]["normalized"] == [0, 0, 1000, 1000]
     assert post(simulator, NEWEST, layer_decomposition=True).status == 400
     both = post(simulator, NEWEST, layer_decomposition=True, image=image, background="opaque")
     assert both.json()["error"]["param"] == "background"

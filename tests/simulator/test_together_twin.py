@@ -146,4 +146,6 @@ def test_models_and_what_does_not_exist(simulator: server.Simulator) -> None:
     assert {model["type"] for model in models} == {"image"}
     reply = generate(simulator, "nobody/nothing")
     assert (reply.status, reply.json()["error"]["code"]) == (404, "model_not_available")
+    assert generate(simulator, "openai/gpt-image-1.5").status == 200
+    assert generate(simulator, "openai/gpt-image-1.5", {"x-simulate-date": "2026-12-01"}).status == 404
     assert call(f"{simulator.base_url}/together/v1/nothing", headers=KEY).status == 404
