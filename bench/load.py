@@ -132,7 +132,7 @@ async def run(job: Job) -> Found:
     callers: list[_Caller] = []
     for _ in range(job.callers):
         _, caller = await loop.create_connection(
-            lambda: _Caller(request, buffer, job, began + job.seconds, taken), parts.hostname, parts.port
+            lambda: _Caller(request, buffer, job, began + job.seconds, taken), parts.hostname or "", parts.port or 80
         )
         callers.append(caller)
     await asyncio.gather(*(each.ended for each in callers))
@@ -152,7 +152,7 @@ def measured(job: Job) -> Found:
     """In a process of its own."""
     command = [sys.executable, "-m", "bench.load"]
     done = subprocess.run(
-        command, input=json.dumps(asdict(job)), capture_output=True, text=True, check=False, timeout=job.seconds + 60
+        command, input=json.dumps(asdict(job)), capture_output=True, text=True, check=False, timeout=job.seconds + 20
     )
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])

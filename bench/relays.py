@@ -33,6 +33,7 @@ http {{
   server {{ listen 127.0.0.1:{port} backlog=1024;
     location / {{
       proxy_pass http://vendor; proxy_http_version 1.1; proxy_set_header connection ""; proxy_buffering off;
+      proxy_buffer_size 256k; proxy_buffers 4 256k; proxy_busy_buffers_size 256k;
     }}
   }}
 }}

@@ -32,6 +32,8 @@ SENSITIVE = "E005"
 VERSION = re.compile(r"[0-9a-f]{64}")
 SAYS_JPEG = "openai/"
 """Models whose format is jpeg; the others' is jpg."""
+CUSTOM = "black-forest-labs/"
+"""Models that are given pixels with a ratio of custom."""
 NAMES = {"images": "input_images[]", "n": "num_outputs", "output_compression": "output_quality"}
 """What most models call it."""
 
@@ -137,7 +139,7 @@ def _said(request: ImageRequest, model: Model) -> dict[str, object]:
         "negative_prompt": request.negative_prompt,
         "width": request.size.width if request.size else None,
         "height": request.size.height if request.size else None,
-        "aspect_ratio": str(request.aspect_ratio) if request.aspect_ratio else None,
+        "aspect_ratio": _ratio(request, model),
         "resolution": request.resolution,
         "quality": request.quality,
         "background": None if request.background == "auto" else request.background,
@@ -147,6 +149,13 @@ def _said(request: ImageRequest, model: Model) -> dict[str, object]:
         "seed": request.seed,
         "n": request.n if request.n > 1 else None,
     }
+
+
+def _ratio(request: ImageRequest, model: Model) -> str | None:
+    """Where there is a ratio of custom, pixels are passed over without it."""
+    if request.size is not None and model.wire.startswith(CUSTOM):
+        return "custom"
+    return str(request.aspect_ratio) if request.aspect_ratio else None
 
 
 def _uploading(files: list[Uploaded], create: Callable[[list[str]], Call], known: tuple[str, ...] = ()) -> Call:

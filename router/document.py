@@ -121,15 +121,11 @@ def read(path: Path) -> Document:
     return parse(content, str(path))
 
 
-class _Loader(yaml.cyaml.CParser):
+class _Loader(yaml.CSafeLoader):
     """libyaml's nodes, without PyYAML's own guess of what a plain scalar is: `_Walk` reads those by other rules."""
 
     def resolve(self, kind: type[yaml.Node], value: object, implicit: object) -> str:
         return TEXT_TAG
-
-    def descend_resolver(self, current_node: object, current_index: object) -> None: ...
-
-    def ascend_resolver(self) -> None: ...
 
 
 def parse(content: bytes, file: str) -> Document:
@@ -137,7 +133,8 @@ def parse(content: bytes, file: str) -> Document:
     if len(content) > MAX_BYTES:
         raise ConfigError([Problem(file, f"has {len(content):,} bytes; the limit is {MAX_BYTES:,}")])
     try:
-        root = cast("yaml.Node | None", _Loader(content.decode("utf-8")).get_single_node())
+        text = content.decode("utf-8")
+        root = yaml.compose(text, Loader=_Loader)  # pyright: ignore[reportUnknownMemberType] (its stubs leave the stream untyped)
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(file, f"is not UTF-8 ({error.reason} at byte {error.start})")]) from error
     except yaml.MarkedYAMLError as error:
@@ -165,7 +162,7 @@ class _Walk:
         self._nodes += 1
         if self._nodes > MAX_NODES or depth > MAX_DEPTH:
             raise ConfigError([Problem(self._file, "is too large or too deeply nested", *_place(node))])
-        tag = cast("str", node.tag)
+        tag = node.tag
         if tag not in PLAIN_TAGS:
             shown = tag.replace(YAML_TAG, "!!")
             self._wrong(node, f"the tag {shown} means nothing here; write the value")

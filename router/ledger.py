@@ -93,7 +93,10 @@ class Ledger(Protocol):
     """Where rows are kept. Both implementations are held to the same tests."""
 
     async def open_request(self, row: RequestRow) -> RequestRow | None:
-        """Write a new request. When its id is there already, change nothing and return the row that is."""
+        """Write a new request. When its id is there already, change nothing and return the row that is.
+
+        One whose id is a NewId is kept at the latest when its first attempt is.
+        """
         ...
 
     async def reopen_request(self, row: RequestRow, known: RequestRow) -> bool:
@@ -104,7 +107,7 @@ class Ledger(Protocol):
         ...
 
     async def close_request(self, row: RequestRow) -> None:
-        """Write what became of it."""
+        """Write what became of it: at once for everyone who reads, soon on the disk. What fails then is logged."""
         ...
 
     async def open_attempt(self, row: AttemptRow) -> None:
@@ -112,7 +115,7 @@ class Ledger(Protocol):
         ...
 
     async def close_attempt(self, row: AttemptRow) -> None:
-        """Write its outcome."""
+        """Write its outcome, as `close_request` does."""
         ...
 
     async def request(self, request_id: str) -> RequestRow | None: ...

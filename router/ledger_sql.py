@@ -1,36 +1,44 @@
-"""The ledger in a SQLite file: SQLAlchemy Core over aiosqlite, imported only when a file is asked for.
+"""The ledger in a SQLite file: SQLAlchemy Core, imported only when a file is asked for.
 
-One connection writes and reads for this process, so that its calls never wait for a lock of its own; other processes
-on the same file wait for theirs, up to `BUSY_SECONDS`. Writes that come together share a transaction, and its flush.
+One thread writes for this process, so that its writes never wait for a lock of its own; other processes on the same
+file wait for theirs, up to `BUSY_SECONDS`. Writes that come together share a transaction, and its flush. Readers have
+connections of their own, and see everything that was written before they asked.
 
 The file is in WAL mode with `synchronous=FULL`: a commit returns after the disk has it. The usual `NORMAL` would lose
-the last commits at a power cut, and a lost attempt is a picture paid for twice; the price is one disk flush, some
-milliseconds against the seconds that a picture takes.
+the last commits at a power cut, and a lost attempt is a picture paid for twice; the price is one disk flush before an
+attempt is sent. What became of it is written without anybody waiting: lost, it leaves the attempt `unknown`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
+import logging
 import os
 import sqlite3
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
+from sqlite3 import Cursor
 from typing import Any, cast
 
 try:
-    import aiosqlite as _aiosqlite  # noqa: F401  # pyright: ignore[reportUnusedImport] (named here, so that its absence is noticed here)
     from sqlalchemy import (
         URL,
         Boolean,
         Column,
         Connection,
         Dialect,
+        Engine,
         Float,
         Index,
         Integer,
@@ -39,6 +47,7 @@ try:
         Select,
         String,
         Table,
+        create_engine,
         event,
         exists,
         literal_column,
@@ -48,7 +57,6 @@ try:
     from sqlalchemy.dialects.sqlite import Insert, insert
     from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
     from sqlalchemy.exc import OperationalError, SQLAlchemyError
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
     from sqlalchemy.types import TypeDecorator
 except ImportError as error:
     raise ImportError(
@@ -56,14 +64,20 @@ except ImportError as error:
     ) from error
 
 from ..providers.base.errors import ConfigError, LedgerFailed, Problem
-from ..providers.base.response import Usage
+from ..providers.base.response import USAGE_FIELDS, Usage
+from .ids import NewId
 from .ledger import UNKNOWN, AttemptRow, RequestRow
 
+logger = logging.getLogger(__name__)
 SCHEMA = 1
 APPLICATION = 0x4541534C
 """SQLite's `application_id`, "EASL": a file that carries another one belongs to another program."""
 BUSY_SECONDS = 15.0
 PAUSE_SECONDS = 0.02
+SOON_SECONDS = 0.05
+"""What nobody waits for is on the disk by then."""
+CONNECTIONS = 5
+"""One writes, the others read."""
 MOST_AT_ONCE = 1_000
 """Rows of one statement: SQLite takes at most 32,766 values."""
 DIALECT = sqlite_dialect()
@@ -73,71 +87,57 @@ DECIMALS = frozenset(name for name, kind in Usage.__annotations__.items() if "De
 # Types: what SQLite has no type for is text, to the digit
 
 
-class _Text(TypeDecorator[str]):
-    """Text that can always be kept: half a surrogate pair, as JSON may bring one, is escaped instead of refused."""
-
-    impl = String
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else value.encode("utf-8", "backslashreplace").decode("utf-8")
+def _text(value: str) -> str:
+    """Half a surrogate pair, as JSON may bring one, is escaped instead of refused. A plain `str`, whatever it was."""
+    return str.__str__(value) if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-class _Money(TypeDecorator[Decimal]):
-    """As text: SQLite's own numbers are binary fractions."""
-
-    impl = String
-    cache_ok = True
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
-        return None if value is None else str(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
-        return None if value is None else Decimal(value)
-
-
-class _Time(TypeDecorator[datetime]):
+def _time(value: datetime) -> str:
     """UTC, to the microsecond, in a form whose order as text is the order in time."""
-
-    impl = String
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value} has no time zone")
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else datetime.fromisoformat(value)
+    if value.tzinfo is None:
+        raise ValueError(f"{value} has no time zone")
+    return value.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-class _UsageJson(TypeDecorator[Usage]):
+def _usage(value: Usage) -> str:
     """What the vendor counted, as a JSON object; what it did not say is left out."""
+    known = ((name, getattr(value, name)) for name in USAGE_FIELDS)
+    return json.dumps({name: count for name, count in known if count is not None}, default=str)
+
+
+def _read_usage(value: str) -> Usage:
+    found = cast("dict[str, Any]", json.loads(value))
+    found.update({name: Decimal(found[name]) for name in DECIMALS & found.keys()})
+    return Usage(**found)
+
+
+def _names(value: Mapping[str, str]) -> str:
+    return json.dumps(dict(value)) if value else "{}"
+
+
+class _Kept(TypeDecorator[Any]):
+    """A value that is kept as text. None stays None."""
 
     impl = String
     cache_ok = True
 
-    def process_bind_param(self, value: Usage | None, dialect: Dialect) -> str:
-        known = {each.name: getattr(value, each.name) for each in fields(Usage)}
-        return json.dumps({name: count for name, count in known.items() if count is not None}, default=str)
+    def __init__(self, write: Callable[[Any], str], read: Callable[[str], object]) -> None:
+        super().__init__()
+        self.write = write
+        self.read = read
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Usage:
-        found = cast("dict[str, Any]", json.loads(value or "{}"))
-        found.update({name: Decimal(found[name]) for name in DECIMALS & found.keys()})
-        return Usage(**found)
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else self.write(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> object:
+        return None if value is None else self.read(value)
 
 
-class _NamesJson(TypeDecorator[Mapping[str, str]]):
-    impl = String
-    cache_ok = True
-
-    def process_bind_param(self, value: Mapping[str, str] | None, dialect: Dialect) -> str:
-        return json.dumps(dict(value or {}))
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Mapping[str, str]:
-        return cast("dict[str, str]", json.loads(value or "{}"))
+_Text = _Kept(_text, str)
+_Money = _Kept(str, Decimal)  # SQLite's own numbers are binary fractions
+_Time = _Kept(_time, datetime.fromisoformat)
+_UsageJson = _Kept(_usage, _read_usage)
+_NamesJson = _Kept(_names, json.loads)
 
 
 # Tables: one column for each field of a row, by the same name
@@ -210,34 +210,38 @@ class _Kind:
     """A statement that many rows can share, worked out once: its text, and each row's values as SQLite takes them."""
 
     def __init__(self, statement: Insert, table: Table, *, tells_first: bool = False) -> None:
-        compiled = statement.compile(dialect=sqlite_dialect())
+        compiled = statement.compile(dialect=DIALECT)
         self._text = str(compiled)
         self._group = f"({', '.join('?' * len(table.columns))})"
-        self._columns = [table.columns[name] for name in compiled.positiontup or ()]
+        columns = [table.columns[name] for name in compiled.positiontup or ()]
+        self._read = attrgetter(*(column.name for column in columns))
+        self._written = [_writing(column) for column in columns]
         self.tells_first = tells_first
         """It leaves a row that is there as it is, and gives the ids of those that it wrote."""
 
-    async def run(self, connection: AsyncConnection, rows: Sequence[object]) -> set[str]:
+    def run(self, cursor: Cursor, rows: Sequence[object]) -> set[str]:
         """The ids of the rows it wrote, where it tells."""
         values = [self._values(row) for row in rows]
         if not self.tells_first:
-            await connection.exec_driver_sql(self._text, values)
+            cursor.executemany(self._text, values)
             return set()
         first: set[str] = set()
         for start in range(0, len(values), MOST_AT_ONCE):
             part = values[start : start + MOST_AT_ONCE]
             text = self._text.replace(self._group, ", ".join([self._group] * len(part)))
-            found = await connection.exec_driver_sql(text, tuple(chain.from_iterable(part)))
-            first |= set(found.scalars())
+            first.update(row[0] for row in cursor.execute(text, list(chain.from_iterable(part))))
         return first
 
-    def _values(self, row: object) -> tuple[object, ...]:
-        return tuple(
-            column.type.process_bind_param(getattr(row, column.name), DIALECT)
-            if isinstance(column.type, TypeDecorator)
-            else getattr(row, column.name)
-            for column in self._columns
-        )
+    def _values(self, row: object) -> list[object]:
+        return [
+            value if write is None or value is None else write(value)
+            for value, write in zip(self._read(row), self._written, strict=True)
+        ]
+
+
+def _writing(column: Column[Any]) -> Callable[[Any], object] | None:
+    """How a value of this column is turned into what SQLite takes; None: it is taken as it is."""
+    return column.type.write if isinstance(column.type, _Kept) else None
 
 
 def _put(table: Table) -> _Kind:
@@ -263,27 +267,27 @@ class _Write:
 
     kind: _Kind
     row: RequestRow | AttemptRow
-    written: asyncio.Future[bool]
+    written: asyncio.Future[bool] | None
+    """None: nobody waits for it."""
 
-    def succeed(self, answer: bool) -> None:
-        if not self.written.done():
-            self.written.set_result(answer)
 
-    def fail(self, error: Exception) -> None:
-        if not self.written.done():
-            self.written.set_exception(error)
+_Told = tuple[asyncio.Future[bool], bool | Exception]
+"""Somebody who waits for a write, and what is to be said."""
 
 
 class SqlLedger:
     """Rows in a file, safe with several processes on it. Each method raises LedgerFailed when the file cannot do it."""
 
-    def __init__(self, path: Path, engine: AsyncEngine) -> None:
+    def __init__(self, path: Path, engine: Engine) -> None:
         self._path = path
         self._engine = engine
         self._ready = False
-        self._opening = asyncio.Lock()
-        self._waiting: list[_Write] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._opening = threading.Lock()
+        self._waiting: deque[_Write] = deque()
+        self._writing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._thread = ThreadPoolExecutor(1, "easel-ledger")
+        atexit.register(self._write_all)  # what still waits then, if nobody closes it
 
     @classmethod
     def at(cls, path: str | os.PathLike[str]) -> SqlLedger:
@@ -294,41 +298,48 @@ class SqlLedger:
         whole = Path(path).absolute()
         if not whole.parent.is_dir():
             raise ConfigError([Problem(str(whole), f"the folder {whole.parent} does not exist; create it first")])
-        engine = create_async_engine(
-            URL.create("sqlite+aiosqlite", database=str(whole)),
-            pool_size=1,
+        engine = create_engine(
+            URL.create("sqlite", database=str(whole)),
+            pool_size=CONNECTIONS,
             max_overflow=0,
             pool_timeout=BUSY_SECONDS * 2,
             connect_args={"timeout": BUSY_SECONDS},
         )
-        event.listen(engine.sync_engine, "connect", _set_up_connection)
+        event.listen(engine, "connect", _set_up_connection)
         return cls(whole, engine)
 
     async def open_request(self, row: RequestRow) -> RequestRow | None:
+        if isinstance(row.id, NewId):  # nobody else can have it: it is kept with the attempt that follows
+            self._write_soon(_OPEN_REQUEST, row)
+            return None
         # One statement decides who was first, also between processes; the row it lost to is there by then.
         return None if await self._write(_OPEN_REQUEST, row) else await self.request(row.id)
 
     async def reopen_request(self, row: RequestRow, known: RequestRow) -> bool:
-        async with self._transaction() as connection:
-            written = await connection.execute(
-                update(REQUESTS)
-                .where(
-                    REQUESTS.c.id == known.id,
-                    REQUESTS.c.outcome == known.outcome,
-                    REQUESTS.c.created_at == known.created_at,
-                )
-                .values(_values(row))
+        change = (
+            update(REQUESTS)
+            .where(
+                REQUESTS.c.id == known.id,
+                REQUESTS.c.outcome == known.outcome,
+                REQUESTS.c.created_at == known.created_at,
             )
-            return written.rowcount == 1
+            .values(_values(row))
+        )
+
+        def work() -> bool:
+            with self._transaction() as connection:
+                return connection.execute(change).rowcount == 1
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def close_request(self, row: RequestRow) -> None:
-        await self._write(_PUT_REQUEST, row)
+        self._write_soon(_PUT_REQUEST, row)
 
     async def open_attempt(self, row: AttemptRow) -> None:
         await self._write(_PUT_ATTEMPT, row)
 
     async def close_attempt(self, row: AttemptRow) -> None:
-        await self._write(_PUT_ATTEMPT, row)
+        self._write_soon(_PUT_ATTEMPT, row)
 
     async def request(self, request_id: str) -> RequestRow | None:
         rows = await self._read(select(REQUESTS).where(REQUESTS.c.id == request_id))
@@ -369,90 +380,138 @@ class SqlLedger:
         return SqlLedger.at(self._path)
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        self._flush()
+        await asyncio.to_thread(self._thread.shutdown)
+        self._write_all()
+        atexit.unregister(self._write_all)
+        self._engine.dispose()
+
+    # Writing
 
     async def _write(self, kind: _Kind, row: RequestRow | AttemptRow) -> bool:
-        """Returns when the disk has it. False: the row was there already, and the kind leaves it so.
+        """Returns when the disk has it. False: the row was there already, and the kind leaves it so."""
+        written = asyncio.get_running_loop().create_future()
+        self._begin(_Write(kind, row, written))
+        return await asyncio.shield(written)
 
-        Writes that come while another is on its way to the disk share the next transaction: one flush serves all.
-        """
-        write = _Write(kind, row, asyncio.get_running_loop().create_future())
+    def _write_soon(self, kind: _Kind, row: RequestRow | AttemptRow) -> None:
+        """It goes with the next write, and at the latest in a moment: what is read after this sees it."""
+        self._waiting.append(_Write(kind, row, None))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(SOON_SECONDS, self._flush)
+
+    def _begin(self, write: _Write) -> None:
+        """Writes that come while others are on their way to the disk share the next transaction: one flush for all."""
         self._waiting.append(write)
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write_all())
-        return await asyncio.shield(write.written)
+        self._flush()
 
-    async def _write_all(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._writing:
+            self._writing = True
+            self._thread.submit(self._write_all)
+
+    def _write_all(self) -> None:
+        while self._is_needed():
+            batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            told: list[_Told] = []
             try:
-                await self._write_together(batch)
+                told += self._write_together(batch)
             except (LedgerFailed, ConfigError) as error:
                 if len(batch) == 1:
-                    batch[0].fail(error)
+                    told += _failed(batch[0], error)
                 else:  # one bad row must not cost the others theirs
                     for each in batch:
-                        await self._write_alone(each)
-        self._writer = None
+                        told += self._write_alone(each)
+            except Exception as error:  # noqa: BLE001 (whatever it is, those who wait must hear of it)
+                for each in batch:
+                    told += _failed(each, error)
+            _tell(told)
 
-    async def _write_alone(self, write: _Write) -> None:
+    def _is_needed(self) -> bool:
+        """Is there more to write? What comes after a no begins a run of its own."""
+        if not self._waiting:
+            self._writing = False
+            if not self._waiting:
+                return False
+            self._writing = True  # it came in between, and relied on this run
+        return True
+
+    def _write_alone(self, write: _Write) -> list[_Told]:
         try:
-            await self._write_together([write])
+            return self._write_together([write])
         except (LedgerFailed, ConfigError) as error:
-            write.fail(error)
+            return _failed(write, error)
 
-    async def _write_together(self, batch: list[_Write]) -> None:
+    def _write_together(self, batch: list[_Write]) -> list[_Told]:
         first: set[str] = set()
-        async with self._transaction() as connection:
+        with self._transaction() as connection:
+            cursor = cast("Cursor", connection.connection.cursor())
             for kind in (_OPEN_REQUEST, _PUT_REQUEST, _PUT_ATTEMPT):
                 rows = [each.row for each in batch if each.kind is kind]
                 if rows:
-                    first |= await kind.run(connection, rows)
+                    first |= kind.run(cursor, rows)
+            cursor.close()
+        told: list[_Told] = []
         for each in batch:
             is_first = each.row.id in first
             first.discard(each.row.id)  # of two of one id in this batch too, one was first
-            each.succeed(is_first or not each.kind.tells_first)
+            if each.written is not None:
+                told.append((each.written, is_first or not each.kind.tells_first))
+        return told
+
+    # Reading
 
     async def _read(self, query: Select[Any]) -> list[Row[Any]]:
-        async with self._transaction() as connection:
-            return list((await connection.execute(query)).all())
+        if self._writing or self._waiting:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._write_all)
 
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncGenerator[AsyncConnection]:
+        def work() -> list[Row[Any]]:
+            with self._transaction() as connection:
+                return list(connection.execute(query).all())
+
+        return await asyncio.to_thread(work)
+
+    # The file
+
+    @contextmanager
+    def _transaction(self) -> Generator[Connection]:
         """Committed, to the disk, when its block ends."""
         try:
-            await self._open()
-            async with self._engine.begin() as connection:
+            self._open()
+            with self._engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             reason = getattr(error, "orig", None) or error
             raise LedgerFailed(f"the ledger {self._path}: {reason}") from error
 
-    async def _open(self) -> None:
+    def _open(self) -> None:
         """Make the file and its tables on first use."""
         if self._ready:
             return
-        async with self._opening:
+        with self._opening:
             if not self._ready:
                 # SQLite gives its side files the same permissions.
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-                async with self._engine.connect() as connection:
-                    await self._make_tables(connection)
+                with self._engine.connect() as connection:
+                    self._prepare(connection)
                 self._ready = True
 
-    async def _make_tables(self, connection: AsyncConnection) -> None:
-        """In a file that is new or Easel's own; any other is left as it is. Raises ConfigError."""
+    def _prepare(self, connection: Connection) -> None:
+        """The tables, in a file that is new or Easel's own; any other is left as it is. Raises ConfigError."""
         for tries_left in reversed(range(int(BUSY_SECONDS / PAUSE_SECONDS))):
             try:
-                await connection.run_sync(self._look)
-                await connection.run_sync(_make_tables)
+                self._look(connection)
+                _make_tables(connection)
                 return
             except OperationalError as error:
                 # SQLite does not wait for its turn when two processes switch a new file to WAL at once.
                 if not tries_left or "locked" not in str(error.orig):
                     raise
-                await connection.rollback()
-            await asyncio.sleep(PAUSE_SECONDS)
+                connection.rollback()
+            threading.Event().wait(PAUSE_SECONDS)
 
     def _look(self, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")  # all three answers are of the same moment
@@ -468,6 +527,33 @@ class SqlLedger:
                 "name another file"
             )
             raise ConfigError([Problem(str(self._path), message)])
+
+
+def _failed(write: _Write, error: Exception) -> list[_Told]:
+    """Who is to be told; where nobody waits, the log is."""
+    if write.written is not None:
+        return [(write.written, error)]
+    logger.error("the ledger did not keep what became of %s: %s", write.row.id, error)
+    return []
+
+
+def _tell(told: Sequence[_Told]) -> None:
+    """From the ledger's thread: those who wait are on an event loop, mostly all on the same one."""
+    loops = {future.get_loop() for future, _ in told}
+    for loop in loops:
+        own = [each for each in told if each[0].get_loop() is loop]
+        with suppress(RuntimeError):  # that loop has ended, and whoever waited with it
+            loop.call_soon_threadsafe(_answer, own)
+
+
+def _answer(told: Sequence[_Told]) -> None:
+    for future, answer in told:
+        if future.done():
+            continue
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
 
 
 def _make_tables(connection: Connection) -> None:

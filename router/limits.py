@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 from .deployments import Deployment
 
@@ -15,13 +13,14 @@ class Limits:
     def __init__(self) -> None:
         self._slots: dict[str, asyncio.Semaphore] = {}
 
-    @asynccontextmanager
-    async def slot(self, deployment: Deployment, *, timeout_seconds: float) -> AsyncGenerator[None]:
-        """Wait for a place. Raises TimeoutError when none is free in time."""
-        slots = self._slots.setdefault(deployment.name, asyncio.Semaphore(deployment.row.concurrency))
+    async def take(self, deployment: Deployment, *, timeout_seconds: float) -> asyncio.Semaphore:
+        """A place, waited for; `release` it. Raises TimeoutError when none is free in time."""
+        slots = self._slots.get(deployment.name)
+        if slots is None:
+            slots = self._slots[deployment.name] = asyncio.Semaphore(deployment.row.concurrency)
+        if not slots.locked():
+            await slots.acquire()  # at once
+            return slots
         async with asyncio.timeout(timeout_seconds):
             await slots.acquire()
-        try:
-            yield
-        finally:
-            slots.release()
+        return slots

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from ..providers.base.request import ImageRequest
 
@@ -38,7 +39,7 @@ SHAPE = (
     "max_cost_usd",
     "region",
 )
-GIVEN_OR_NOT = ("seed", "user")
+_shared = attrgetter(*SHAPE)
 
 
 def shape(request: ImageRequest) -> Hashable | None:
@@ -46,9 +47,10 @@ def shape(request: ImageRequest) -> Hashable | None:
     if request.images or request.references or request.mask is not None or request.provider_options:
         return None
     return (
-        *(getattr(request, name) for name in SHAPE),
-        *(getattr(request, name) is None for name in GIVEN_OR_NOT),
-        tuple(sorted(request.policy.items())),
+        _shared(request),
+        request.seed is None,
+        request.user is None,
+        tuple(sorted(request.policy.items())) if request.policy else (),
         len(request.prompt.encode()) // PROMPT_STEP_BYTES,
         request.text,
     )

@@ -14,6 +14,7 @@ from ..providers.base.clock import Clock
 from ..providers.base.request import ImageRequest
 from ..providers.base.response import Decision, ImageResponse
 from ..providers.base.transport import OnPartial
+from .ids import NewId
 from .offers import Plan
 from .orders import Orders
 from .settings import PolicySection
@@ -79,7 +80,9 @@ async def _run(house: House, given: Given, watch: Stopwatch, on_partial: OnParti
     usual = house.policy.deadline(request.operation)
     seconds = request.deadline_seconds or usual
     longest = max(seconds, usual)
-    row = await recording.open_request(request, decision, house.means.ledger, house.clock, deadline_seconds=longest)
+    row = await recording.open_request(
+        request, decision, house.means.ledger, house.clock, is_new=_is_new(given), deadline_seconds=longest
+    )
     try:
         watch.begin("dispatch")
         delivery = await sending.dispatch(
@@ -104,7 +107,7 @@ async def _run(house: House, given: Given, watch: Stopwatch, on_partial: OnParti
         await recording.close_failed(row, error, house.means.ledger, latency_seconds=watch.total())
         raise
     watch.begin("record")
-    response = replace(response, timings={**watch.seconds, "total": watch.total()})
+    watch.seconds["total"] = watch.total()  # the answer has this very mapping
     warning = await recording.close_answered(row, response, house.means.ledger)
     return replace(response, warnings=(*response.warnings, warning)) if warning else response
 
@@ -123,6 +126,12 @@ async def explain(house: House, given: Given, *, keys: bool = False) -> Decision
     nobody = routing.nothing(plan, request, offering, house.known)
     decision = routing.decide(plan, request, rules_hash=house.rules_hash, relaxations=nobody.relaxations)
     return replace(decision, dropped=nobody.dropped)
+
+
+def _is_new(given: Given) -> bool:
+    """Was the request's id made for it, here or at a door?"""
+    name = given.request_id if isinstance(given, ImageRequest) else given.get("request_id")
+    return name is None or isinstance(name, NewId)
 
 
 async def _understood(house: House, given: Given) -> ImageRequest:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from ..providers.base.errors import (
     AllAttemptsFailed,
@@ -32,6 +32,7 @@ from .ledger import DONE, AttemptRow
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
+    from prometheus_client import Counter, Histogram
 
 HASH_DIGITS = 12
 LONGEST_ID = 128
@@ -139,15 +140,18 @@ class Several:
         self._observers = tuple(observers)
 
     def request(self) -> Trace:
-        return _Together(tuple(each.request() for each in self._observers))
+        traces = tuple(each.request() for each in self._observers)
+        return _Together(traces, tuple(each for each in traces if type(each).step is not Unwatched.step))
 
 
 @dataclass(frozen=True, slots=True)
 class _Together:
     traces: tuple[Trace, ...]
+    stepping: tuple[Trace, ...]
+    """Those that want to know of each step."""
 
     def step(self, name: str) -> None:
-        for each in self.traces:
+        for each in self.stepping:
             each.step(name)
 
     def sent(self, row: AttemptRow) -> None:
@@ -231,6 +235,23 @@ def _sha256(text: str) -> str:
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600)
 
 
+Child = TypeVar("Child", "Counter", "Histogram")
+
+
+class _By(Generic[Child]):
+    """The children of a metric by the values of their labels: to find one here costs a tenth of asking the metric."""
+
+    def __init__(self, metric: Child) -> None:
+        self._metric = metric
+        self._children: dict[tuple[str, ...], Child] = {}
+
+    def labels(self, *values: str) -> Child:
+        child = self._children.get(values)
+        if child is None:
+            child = self._children[values] = self._metric.labels(*values)
+        return child
+
+
 class Metrics(Unwatched):
     """Counts for Prometheus, by route and deployment. Needs the extra `gateway`.
 
@@ -251,29 +272,33 @@ class Metrics(Unwatched):
         self._open_prefixes: frozenset[str] = frozenset()
         self._set_aside: set[str] = set()
         served = ("route", "deployment")
-        self._requests = Counter(
-            "easel_requests", "Requests that ended, by outcome.", (*served, "outcome"), registry=registry
+        self._requests = _By(
+            Counter("easel_requests", "Requests that ended, by outcome.", (*served, "outcome"), registry=registry)
         )
-        self._seconds = Histogram(
-            "easel_request_seconds",
-            "From the caller's words to the answer.",
-            served,
-            buckets=SECONDS,
-            registry=registry,
+        self._seconds = _By(
+            Histogram(
+                "easel_request_seconds",
+                "From the caller's words to the answer.",
+                served,
+                buckets=SECONDS,
+                registry=registry,
+            )
         )
-        self._cost = Counter("easel_cost_usd", "What requests are known to have cost.", served, registry=registry)
-        self._unknown_cost = Counter(
-            "easel_unknown_costs", "Answers of which nobody knows what they cost.", served, registry=registry
+        self._cost = _By(Counter("easel_cost_usd", "What requests are known to have cost.", served, registry=registry))
+        self._unknown_cost = _By(
+            Counter("easel_unknown_costs", "Answers of which nobody knows what they cost.", served, registry=registry)
         )
-        self._images = Counter("easel_images", "Pictures that were delivered.", served, registry=registry)
-        self._attempts = Counter(
-            "easel_attempts", "Calls to vendors, by outcome.", ("deployment", "outcome"), registry=registry
+        self._images = _By(Counter("easel_images", "Pictures that were delivered.", served, registry=registry))
+        self._attempts = _By(
+            Counter("easel_attempts", "Calls to vendors, by outcome.", ("deployment", "outcome"), registry=registry)
         )
-        self._attempt_seconds = Histogram(
-            "easel_attempt_seconds", "Of one call to a vendor.", ("deployment",), buckets=SECONDS, registry=registry
+        self._attempt_seconds = _By(
+            Histogram(
+                "easel_attempt_seconds", "Of one call to a vendor.", ("deployment",), buckets=SECONDS, registry=registry
+            )
         )
-        self._cooldowns = Counter(
-            "easel_cooldowns", "Times that a deployment was set aside.", ("deployment",), registry=registry
+        self._cooldowns = _By(
+            Counter("easel_cooldowns", "Times that a deployment was set aside.", ("deployment",), registry=registry)
         )
         self._cooling_until = Gauge(
             "easel_cooling_until_timestamp_seconds",
@@ -282,20 +307,24 @@ class Metrics(Unwatched):
             registry=registry,
             multiprocess_mode="max",
         )
-        self._http = Counter("easel_http_requests", "Answers at the door.", ("endpoint", "status"), registry=registry)
-        self._http_seconds = Histogram(
-            "easel_http_request_seconds",
-            "From the headers to the last byte.",
-            ("endpoint",),
-            buckets=SECONDS,
-            registry=registry,
+        self._http = _By(
+            Counter("easel_http_requests", "Answers at the door.", ("endpoint", "status"), registry=registry)
         )
-        self._received = Counter(
-            "easel_received_bytes", "Bodies of requests.", ("endpoint", *served), registry=registry
+        self._http_seconds = _By(
+            Histogram(
+                "easel_http_request_seconds",
+                "From the headers to the last byte.",
+                ("endpoint",),
+                buckets=SECONDS,
+                registry=registry,
+            )
         )
-        self._sent = Counter("easel_sent_bytes", "Bodies of answers.", ("endpoint", *served), registry=registry)
+        self._received = _By(
+            Counter("easel_received_bytes", "Bodies of requests.", ("endpoint", *served), registry=registry)
+        )
+        self._sent = _By(Counter("easel_sent_bytes", "Bodies of answers.", ("endpoint", *served), registry=registry))
         self._under_way = Gauge("easel_http_requests_under_way", "Now.", registry=registry, multiprocess_mode="livesum")
-        self._reloads = Counter("easel_reloads", "Of the configuration.", ("outcome",), registry=registry)
+        self._reloads = _By(Counter("easel_reloads", "Of the configuration.", ("outcome",), registry=registry))
         self._loaded_at = Gauge(
             "easel_configuration_timestamp_seconds",
             "When the configuration in use was loaded.",

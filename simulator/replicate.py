@@ -800,7 +800,7 @@ def pixels_of(fields: Fields, model: Model, sources: list[Picture]) -> float:
     if tier == "match_input_image":
         return sources[0].pixels if sources else 1024**2
     megapixels = asked(fields, model, "megapixels") or (tier.removesuffix(" MP") if tier.endswith("MP") else "")
-    return float(megapixels) * 1024**2 if megapixels else painting.TIERS[tier.lower() or "1k"] ** 2
+    return float(megapixels) * 1024**2 if megapixels else painting.TIERS[tier.lower().removesuffix("px") or "1k"] ** 2
 
 
 def read_image(given: object, name: str, world: World) -> Picture:

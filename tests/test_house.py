@@ -45,7 +45,6 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "aiohttp": (),
     "urllib3": (),
     "sqlalchemy": ("router/ledger_sql.py",),
-    "aiosqlite": ("router/ledger_sql.py",),
     "sqlite3": ("router/ledger_sql.py",),
     "yaml": ("router/document.py", "simulator/"),
     "cel": ("router/rules.py",),

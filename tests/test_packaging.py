@@ -33,7 +33,7 @@ ROOMS = {
 LEFT_BEHIND = ignore_patterns(
     ".git", ".venv", ".tools", ".hypothesis", ".*_cache", "__pycache__", "build", "dist", "*.egg-info", "results"
 )
-NEVER_IN_THE_CORE = ("litellm", "openai", "fastapi", "starlette", "uvicorn", "sqlalchemy", "aiosqlite", "google-genai")
+NEVER_IN_THE_CORE = ("litellm", "openai", "fastapi", "starlette", "uvicorn", "sqlalchemy", "google-genai")
 UV = HOUSE / ".tools" / "bin" / "uv"
 
 

@@ -9,10 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from functools import cached_property
-
-EDGE_BYTES = 12_288
-"""What `head` and `tail` give: a multiple of 3, so that base64 can be cut there."""
 
 
 class NotAPicture(ValueError):
@@ -22,9 +18,12 @@ class NotAPicture(ValueError):
 class Content:
     """Made by `raw` or `encoded`. Immutable."""
 
+    __slots__ = ("_raw", "_sha256", "_text")
+
     def __init__(self, data: bytes | None, text: bytes | memoryview | None) -> None:
         self._raw = data
         self._text = text
+        self._sha256: str | None = None
 
     @classmethod
     def raw(cls, data: bytes) -> Content:
@@ -35,20 +34,24 @@ class Content:
         """Base64, standard alphabet, padded. Whether it is valid shows when it is decoded."""
         return cls(None, text.encode() if isinstance(text, str) else text)
 
-    @cached_property
+    @property
     def data(self) -> bytes:
         """Raises NotAPicture when it came as base64 that is not valid."""
-        return self._raw if self._raw is not None else decode(self._text or b"")
+        if self._raw is None:
+            self._raw = decode(self._text or b"")
+        return self._raw
 
-    @cached_property
+    @property
     def base64(self) -> bytes | memoryview:
         """The vendor's own characters where it sent base64."""
-        return self._text if self._text is not None else base64.b64encode(self.data)
+        if self._text is None:
+            self._text = base64.b64encode(self.data)
+        return self._text
 
     @property
     def is_decoded(self) -> bool:
         """Are the raw bytes at hand, at no further cost?"""
-        return self._raw is not None or "data" in self.__dict__
+        return self._raw is not None
 
     @property
     def size(self) -> int:
@@ -58,23 +61,25 @@ class Content:
         text = self._text or b""
         return len(text) // 4 * 3 - bytes(text[-2:]).count(b"=")
 
-    def head(self) -> bytes:
-        """The first bytes. Raises NotAPicture."""
-        return self.data[:EDGE_BYTES] if self.is_decoded else decode((self._text or b"")[: EDGE_BYTES // 3 * 4])
+    def head(self, size: int) -> bytes:
+        """The first bytes. `size` is a multiple of 3, so that base64 can be cut there. Raises NotAPicture."""
+        return self.data[:size] if self.is_decoded else decode((self._text or b"")[: size // 3 * 4])
 
-    def tail(self) -> bytes:
-        """The last bytes. Raises NotAPicture."""
+    def tail(self, size: int) -> bytes:
+        """The last bytes, in the same way."""
         if self.is_decoded:
-            return self.data[-EDGE_BYTES:]
+            return self.data[-size:]
         text = self._text or b""
         if len(text) % 4:
             raise NotAPicture("not valid base64 (its length is no multiple of 4)")
-        return decode(text[-(EDGE_BYTES // 3 * 4) :])
+        return decode(text[-(size // 3 * 4) :])
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """Of the picture's bytes, hexadecimal."""
-        return hashlib.sha256(self.data).hexdigest()
+        if self._sha256 is None:
+            self._sha256 = hashlib.sha256(self.data).hexdigest()
+        return self._sha256
 
     def __repr__(self) -> str:
         return f"Content({self.size} bytes)"

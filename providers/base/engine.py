@@ -9,10 +9,11 @@ import asyncio
 import atexit
 import re
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10.0
 SETTLE_SECONDS = 0.05
 EngineName = Literal["pyreqwest", "httpx"]
+MOST_DIGITS = 19
 PLACE = re.compile(r"(?:[A-Za-z0-9._\-]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?")
 CONNECTING = "client error (Connect)"
 """hyper's word for a connection that was never made. pyreqwest 0.15 also says ConnectError when the vendor hangs up on
@@ -41,6 +43,15 @@ class Answer:
     headers: Mapping[str, str]
     """Lower-case names."""
     chunks: AsyncIterator[bytes]
+    """As they arrive: for answers that are events."""
+    read: Callable[[int], Awaitable[bytes | memoryview]]
+    """So many bytes, fewer only at the end; none when it is over. Instead of `chunks`."""
+
+    @property
+    def length(self) -> int | None:
+        """What it is said to be; None when that is not said."""
+        said = "" if "content-encoding" in self.headers else self.headers.get("content-length", "")
+        return int(said) if said.isdecimal() and len(said) < MOST_DIGITS else None
 
 
 class Engine(Protocol):
@@ -103,7 +114,7 @@ class Pyreqwest:
 
         _check(url, headers)
         try:
-            builder = self._open().request(method, url).headers(dict(headers))
+            builder = self._open().request(method, url).headers(headers if isinstance(headers, dict) else dict(headers))
             # By default the head is held back until 64 KB of body are there: events would come late, or never.
             builder = builder.streamed_read_buffer_limit(0).timeout(timedelta(seconds=timeout_seconds))
             request = (builder if body is None else builder.body_bytes(body)).build_streamed()
@@ -118,8 +129,11 @@ class Pyreqwest:
                     while (chunk := await reader.read_chunk()) is not None:
                         yield bytes(chunk)
 
+                async def read(size: int) -> memoryview:
+                    return memoryview(await reader.read(size) or b"")
+
                 names = {name.lower(): value for name, value in response.headers.items()}
-                yield Answer(response.status, names, chunks())
+                yield Answer(response.status, names, chunks(), read)
             Pyreqwest._unfinished -= 1
         except PyreqwestError as error:
             Pyreqwest._unfinished -= 1
@@ -165,8 +179,18 @@ class Httpx:
                 asyncio.timeout(timeout_seconds),
                 self._open().stream(method, url, headers=dict(headers), content=body) as response,
             ):
+                pieces = response.aiter_bytes()
+                pending = bytearray()
+
+                async def read(size: int) -> bytes:
+                    while len(pending) < size and (piece := await anext(pieces, None)) is not None:
+                        pending.extend(piece)
+                    found = bytes(pending[:size])
+                    del pending[:size]
+                    return found
+
                 names = {name.lower(): value for name, value in response.headers.items()}
-                yield Answer(response.status_code, names, response.aiter_bytes())
+                yield Answer(response.status_code, names, pieces, read)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise ConnectFailed(f"cannot connect: {_reason(error)}") from error
         except httpx.HTTPError as error:
@@ -182,15 +206,23 @@ class Httpx:
 
 def _check(url: str, headers: Mapping[str, str]) -> None:
     """What the engines would refuse each in its own way, or read each in its own way. Raises ConnectFailed."""
-    try:
-        scheme, host, _ = origin(url)
-    except ValueError as error:
-        raise _unsendable(f"not an address: {error}") from error
-    if scheme not in {"http", "https"} or not host:
-        raise _unsendable(f"not an http address: {scheme or 'no scheme'}, {host or 'no host'}")
+    if (wrong := _wrong_with(url)) is not None:
+        raise _unsendable(wrong)
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable()):
             raise _unsendable(f"header {name!r} has a character that cannot be sent; was the key copied whole?")
+
+
+@lru_cache(maxsize=256)
+def _wrong_with(url: str) -> str | None:
+    """Why it is no address to send to; the same few are asked about again and again."""
+    try:
+        scheme, host, _ = origin(url)
+    except ValueError as error:
+        return f"not an address: {error}"
+    if scheme not in {"http", "https"} or not host:
+        return f"not an http address: {scheme or 'no scheme'}, {host or 'no host'}"
+    return None
 
 
 def _unsendable(message: str) -> ConnectFailed:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from .content import EDGE_BYTES, Content, NotAPicture, decode
+from .content import Content, NotAPicture, decode
 from .errors import RequestError
 from .request import InputImage, Size
 
@@ -36,6 +36,8 @@ MEDIA_TYPES = {
     "mp4": "video/mp4",
 }
 """Output format -> media type."""
+EDGES = 768, 98_304
+"""Bytes of both ends that are looked at before the whole is: the first are enough for most, the second for profiles."""
 NO_INPUTS = {"image/svg+xml": "SVG", "video/mp4": "a video"}
 """What is known here and not taken from callers."""
 MAX_PARTS = 5_000
@@ -218,19 +220,22 @@ def examine(content: Content) -> tuple[Header, bool]:
     Nothing is decoded but base64, and of that only the edges, unless a large header or something appended hides what is
     looked for. Raises NotAPicture.
     """
-    if not content.is_decoded and content.size > 2 * EDGE_BYTES and (header := _whole_by_its_edges(content)):
-        return header, True
+    for size in EDGES:
+        if content.is_decoded or content.size <= 2 * size:
+            break
+        if header := _whole_by_its_edges(content, size):
+            return header, True
     data = content.data
     header = probe(data)
     return header, is_whole(data, data, len(data), header)
 
 
-def _whole_by_its_edges(content: Content) -> Header | None:
-    """None when the edges do not tell."""
+def _whole_by_its_edges(content: Content, size: int) -> Header | None:
+    """None when so many bytes of each edge do not tell."""
     try:
-        head = content.head()
+        head = content.head(size)
         header = probe(head)
-        return header if is_whole(head, content.tail(), content.size, header) else None
+        return header if is_whole(head, content.tail(size), content.size, header) else None
     except NotAPicture:
         return None
 

@@ -262,23 +262,25 @@ def preview(body: Node) -> PartialImage | None:
         return None
 
 
+def _count(within: Node | None, name: str) -> int | None:
+    found = None if within is None else within.get(name)
+    return None if found is None else found.integer
+
+
 def counted(body: Node) -> tuple[Usage, tuple[str, ...]]:
     """The tokens of `usage`; an answer that counts zero (LocalAI) has not counted. Raises BadReply."""
     usage = body.get("usage")
     if usage is None:
         return Usage(), ()
 
-    def count(*keys: str) -> int | None:
-        found = usage.find(*keys)
-        return None if found is None else found.integer
-
+    given, made = usage.get("input_tokens_details"), usage.get("output_tokens_details")
     total = Usage(
-        input_tokens=count("input_tokens"),
-        input_text_tokens=count("input_tokens_details", "text_tokens"),
-        input_image_tokens=count("input_tokens_details", "image_tokens"),
-        output_tokens=count("output_tokens"),
-        output_text_tokens=count("output_tokens_details", "text_tokens"),
-        output_image_tokens=count("output_tokens_details", "image_tokens"),
+        input_tokens=_count(usage, "input_tokens"),
+        input_text_tokens=_count(given, "text_tokens"),
+        input_image_tokens=_count(given, "image_tokens"),
+        output_tokens=_count(usage, "output_tokens"),
+        output_text_tokens=_count(made, "text_tokens"),
+        output_image_tokens=_count(made, "image_tokens"),
     )
     if not total.input_tokens and not total.output_tokens:
         return Usage(), ()

@@ -14,7 +14,9 @@ from typing import cast
 from .clock import now
 from .errors import BadReply
 
-BACKSLASH = ord("\\")
+Buffer = bytes | memoryview
+WINDOW_BYTES = 65_536
+MOST_ESCAPES = 2_000
 LONG_TEXT_BYTES = 16_384
 """A text of this length in an answer is a picture, and is not worth a place in a tree."""
 NOTHING_SPARED: Mapping[str, memoryview] = MappingProxyType({})
@@ -132,41 +134,65 @@ def _kind(value: object) -> str:
     return "null" if value is None else "a number"
 
 
-def tree(body: bytes) -> Node:
+def tree(body: Buffer) -> Node:
     """JSON as a tree whose long texts stay in `body`: parsing megabytes of base64 costs ten times what finding it does.
 
     Raises ValueError and RecursionError, as json.loads does.
     """
     if len(body) < 2 * LONG_TEXT_BYTES:
-        return Node(json.loads(body))
-    pieces: list[bytes | memoryview] = []
+        return Node(json.loads(bytes(body)))
+    view = memoryview(body)
+    pieces: list[Buffer] = []
     spared: dict[str, memoryview] = {}
-    whole = memoryview(body)
     kept = 0
-    start = body.find(b'"')
-    while start >= 0 and (end := _end_of_text(body, start)) >= 0:
-        if end - start > LONG_TEXT_BYTES and body.find(b"\\", start, end) < 0:
-            words = f"{STANDS_FOR}{len(spared)}"
-            spared[words] = whole[start + 1 : end]
-            pieces += whole[kept : start + 1], words.encode()
-            kept = end
-        start = body.find(b'"', end + 1)
-    if not spared:
-        return Node(json.loads(body))
-    return Node(json.loads(b"".join([*pieces, whole[kept:]])), spared=spared)
+    for start, end in _long_texts(view):
+        words = f"{STANDS_FOR}{len(spared)}"
+        spared[words] = view[start:end]
+        pieces += view[kept:start], words.encode()
+        kept = end
+    return Node(json.loads(b"".join([*pieces, view[kept:]])), spared=spared)
 
 
-def _end_of_text(body: bytes, start: int) -> int:
-    """Where the text that begins at `start` has its closing quote; -1 when it has none."""
-    end = body.find(b'"', start + 1)
-    while end > 0 and body[end - 1] == BACKSLASH:
-        before = end - 1
-        while body[before - 1] == BACKSLASH:
-            before -= 1
-        if (end - before) % 2 == 0:
-            return end
-        end = body.find(b'"', end + 1)
-    return end
+def _long_texts(view: memoryview) -> Iterator[tuple[int, int]]:
+    """Where the long texts without an escape begin and end. After many escapes nothing more is looked for."""
+    inside, start, escapes, plain = False, 0, 0, True
+    for place, is_quote in _marks(view):
+        if not is_quote:
+            escapes, plain = escapes + 1, False
+            if escapes > MOST_ESCAPES:
+                return
+        elif not inside:
+            inside, start, plain = True, place + 1, True
+        else:
+            inside = False
+            if plain and place - start > LONG_TEXT_BYTES:
+                yield start, place
+
+
+def _marks(view: memoryview) -> Iterator[tuple[int, bool]]:
+    """Every quote (True) and backslash (False) in turn, without what a backslash escapes.
+
+    Looks at a window at a time, so that the body, which is not Python's, need not be copied whole.
+    """
+    base, size = 0, len(view)
+    skip = 0
+    while base < size:
+        window = bytes(view[base : base + WINDOW_BYTES])
+        at = skip
+        quote, slash = window.find(b'"', at), window.find(b"\\", at)
+        while quote >= 0 or slash >= 0:
+            if slash < 0 or 0 <= quote < slash:
+                yield base + quote, True
+                at = quote + 1
+                quote = window.find(b'"', at)
+            else:
+                yield base + slash, False
+                at = slash + 2
+                slash = window.find(b"\\", at)
+                if 0 <= quote < at:
+                    quote = window.find(b'"', at)
+        skip = max(0, at - len(window))
+        base += len(window)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +201,20 @@ class Reply:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
+    content: Buffer = field(repr=False)
+    """As the engine gave it."""
     url: str = ""
+
+    @property
+    def body(self) -> bytes:
+        return self.content if isinstance(self.content, bytes) else bytes(self.content)
 
     def json(self) -> Node:
         try:
-            return tree(self.body)
+            return tree(self.content)
         except (ValueError, RecursionError) as error:
             kind = self.headers.get("content-type", "no content type")
-            raise BadReply(f"not JSON ({kind}, {len(self.body)} bytes)", path="$") from error
+            raise BadReply(f"not JSON ({kind}, {len(self.content)} bytes)", path="$") from error
 
     def error_json(self) -> Node | None:
         """The body of an error, when it is a JSON object; an error page is None."""

@@ -41,6 +41,8 @@ MAX_BODY_BYTES = 300_000_000
 MAX_ERROR_BYTES = 1_000_000
 AT_ONCE_BYTES = 100_000
 """Base64 of a picture up to this is decoded when it comes; larger ones when somebody needs the bytes."""
+STEP_BYTES = 1_000_000
+"""What is read at once of an answer that does not say how long it is."""
 LONGEST_POLL_SECONDS = 10.0
 LAST_RESORT_SECONDS = 1.0
 """After the deadline the engine closes by itself what cancelling has not closed."""
@@ -49,6 +51,7 @@ TOKEN_SHARE = 0.9
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 USER_AGENT = "easel-images"
 
+NOTHING_COUNTED = Usage()
 OnPartial = Callable[[PartialImage], None]
 Download = Callable[[str], Awaitable[bytes]]
 
@@ -174,7 +177,10 @@ class Transport:
                 return error
             return Painting(content, picture.revised_prompt, picture.seed)
 
-        found = await asyncio.gather(*(painting(each) for each in done.images))
+        if len(done.images) == 1:
+            found = [await painting(done.images[0])]
+        else:
+            found = await asyncio.gather(*(painting(each) for each in done.images))
         return (
             tuple(each for each in found if isinstance(each, Painting)),
             tuple(each for each in found if isinstance(each, PictureLost)),
@@ -184,17 +190,20 @@ class Transport:
         """A file at an address in a reply, without the key. Raises PictureLost."""
         return await self._fetcher.fetch(url, own_origin=own_origin, max_bytes=MAX_BODY_BYTES)
 
-    async def collect(self, answer: Answer) -> bytes:
+    async def collect(self, answer: Answer) -> bytes | memoryview:
         """The whole body, up to the limit."""
         limit = self.max_body_bytes if answer.status < 400 else MAX_ERROR_BYTES
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in answer.chunks:
-            size += len(chunk)
-            if size > limit:
-                raise BadReply(f"the body is longer than {limit:,} bytes")
-            chunks.append(chunk)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        length = answer.length
+        if length is not None and length <= limit:
+            return await answer.read(length) if length else b""
+        pieces: list[bytes | memoryview] = []
+        left = limit
+        while left >= 0 and (piece := await answer.read(STEP_BYTES)):
+            left -= len(piece)
+            pieces.append(piece)
+        if left < 0:
+            raise BadReply(f"the body is longer than {limit:,} bytes")
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 class _Journey:
@@ -234,10 +243,10 @@ class _Journey:
         polls = 0
         usage = call.usage
         while isinstance(step, Wait):
-            usage = step.usage if step.usage != Usage() else usage
+            usage = step.usage if step.usage != NOTHING_COUNTED else usage
             polls += 1
             step = await self._poll(step, polls)
-        if step.usage.cost_usd is None:
+        if step.usage.cost_usd is None and usage != NOTHING_COUNTED:
             step = replace(step, usage=_filled(step.usage, usage))
         paintings, lost = await self._transport.paintings(
             step, self._adapter.base_url, self._deadline, keyed=self._download

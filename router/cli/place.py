@@ -24,7 +24,7 @@ def ledger_path(asked: str | None, *, simulated: bool = False) -> Path | None:
     named = asked or environment().get("EASEL_LEDGER", "").strip()
     if named:
         return None if named == NOWHERE else Path(named)
-    if find_spec("sqlalchemy") is None or find_spec("aiosqlite") is None:
+    if find_spec("sqlalchemy") is None:
         return None
     path = _data_home() / "easel" / "easel.db"
     try:

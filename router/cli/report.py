@@ -34,6 +34,6 @@ def image(path: Path, picture: OutputImage) -> Json:
         "width": picture.width,
         "height": picture.height,
         "has_alpha": picture.has_alpha,
-        "seconds": picture.seconds,
         "sha256": picture.sha256,
+        **({"seconds": picture.seconds} if picture.seconds is not None else {}),
     }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import secrets
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ...providers.base.clock import Clock
 from ...providers.base.errors import RequestError
+from .. import ids
 from ..telemetry import FACTS, FIELDS, Facts, Metrics, kind
 from .app import PATHS, Application
 from .body import Receive, Scope, Send
@@ -167,7 +167,7 @@ def _named(headers: Headers, facts: Facts) -> list[tuple[bytes, bytes]]:
     found = list(headers)
     known = next((value for name, value in found if name.lower() == b"x-request-id"), None)
     if known is None:
-        facts.request_id = facts.request_id or f"req_{secrets.token_hex(12)}"
+        facts.request_id = facts.request_id or ids.new("req")
         found.append((b"x-request-id", facts.request_id.encode("latin-1", "replace")))
     else:
         facts.request_id = known.decode("latin-1")

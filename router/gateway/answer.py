@@ -5,11 +5,12 @@ Source: openai/openai-python 3.54.0 (`types/images_response.py`), read 2026-11-2
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict
 from decimal import Decimal
 from typing import cast
+
+from pydantic_core import to_json
 
 from ...providers.base import clock
 from ...providers.base.response import Adaptation, ImageResponse, OutputImage, Usage
@@ -39,15 +40,15 @@ def write(order: Order, response: ImageResponse) -> Pieces:
         members["safety_identifier"] = name
     if order.include:
         members["easel"] = easel(order, response)
-    pieces: Pieces = [json.dumps(members)[:-1].encode(), b', "data": [']
+    pieces: Pieces = [to_json(members)[:-1], b',"data":[']
     for place, image in enumerate(response.images):
-        pieces += [b", " if place else b"", b"{"]
+        pieces.append(b",{" if place else b"{")
         if image.revised_prompt is not None:
-            pieces += [b'"revised_prompt": ', json.dumps(image.revised_prompt).encode(), b", "]
+            pieces += [b'"revised_prompt":', to_json(image.revised_prompt), b","]
         if order.response_format == "url":
-            pieces += [b'"url": "data:', image.media_type.encode(), b";base64,"]
+            pieces += [b'"url":"data:', image.media_type.encode(), b";base64,"]
         else:
-            pieces.append(b'"b64_json": "')
+            pieces.append(b'"b64_json":"')
         pieces += [encoded(image), b'"}']
     pieces.append(b"]}")
     return pieces
@@ -113,23 +114,24 @@ def easel_headers(order: Order, response: ImageResponse) -> Headers:
     """What there is to say of an answer, one fact in each. An amount that is not known is left out."""
     route, cost = response.route, response.cost
     found = {
-        "request-id": response.request_id,
-        "route": route.rule,
-        "deployment": route.deployment,
-        "model": route.model_snapshot or route.model,
-        "rules-hash": route.rules_hash,
-        "estimate-usd": _amount(cost.estimate.expected),
-        "cost-usd": _amount(cost.actual_usd),
-        "cost-basis": cost.basis,
-        "attempts": str(len(response.attempts)),
-        "adaptations": str(len(order.adaptations) + len(response.adaptations)),
+        b"x-easel-request-id": response.request_id,
+        b"x-easel-route": route.rule,
+        b"x-easel-deployment": route.deployment,
+        b"x-easel-model": route.model_snapshot or route.model,
+        b"x-easel-rules-hash": route.rules_hash,
+        b"x-easel-estimate-usd": _amount(cost.estimate.expected),
+        b"x-easel-cost-usd": _amount(cost.actual_usd),
+        b"x-easel-cost-basis": cost.basis,
+        b"x-easel-attempts": str(len(response.attempts)),
+        b"x-easel-adaptations": str(len(order.adaptations) + len(response.adaptations)),
     }
-    return tuple((f"x-easel-{name}".encode(), _header(value)) for name, value in found.items() if value is not None)
+    return tuple((name, _header(value)) for name, value in found.items() if value is not None)
 
 
 def _header(value: str) -> bytes:
     """Names come from configuration, and some from vendors: only what a header may hold goes into one."""
-    return UNPRINTABLE.sub("?", value).encode("ascii", "replace")
+    plain = value.isascii() and value.isprintable()
+    return value.encode() if plain else UNPRINTABLE.sub("?", value).encode("ascii", "replace")
 
 
 def easel(order: Order, response: ImageResponse) -> dict[str, object]:

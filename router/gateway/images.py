@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .app import Gateway
 
 AT_ONCE_BYTES = 256_000
+SMALL_BYTES = 16_384
+"""Pieces up to this are sent together with their neighbours."""
 VERSION = (b"openai-version", b"2020-10-01")
 
 
@@ -91,9 +93,15 @@ class Visit:
         if size <= AT_ONCE_BYTES:
             await self.body(b"".join(pieces))
             return
+        small: list[bytes | memoryview] = []
         for piece in pieces:
+            if len(piece) <= SMALL_BYTES:
+                small.append(piece)
+                continue
+            await self.body(b"".join(small), more=True)
             await self.body(piece, more=True)
-        await self.body(b"")  # returns when the client has taken most of it: until then it counts as under way
+            small = []
+        await self.body(b"".join(small))  # waits until the client has taken most: until then it counts as under way
 
 
 Work = Callable[[Visit, "Router", Place], Awaitable[None]]
@@ -180,7 +188,7 @@ class WhileConnected:
 
     async def __aenter__(self) -> None:
         self._task = cast("asyncio.Task[object]", asyncio.current_task())
-        self._watch = asyncio.ensure_future(self._wait())
+        self._watch = asyncio.get_running_loop().create_task(self._wait())
 
     async def _wait(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

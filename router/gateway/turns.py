@@ -22,6 +22,7 @@ from ...providers.base.clock import Clock
 from ...providers.base.content import Content, NotAPicture
 from .errors import Refused
 
+HEAD_BYTES = 12_288
 KEPT_SECONDS = 3600.0
 MOST_KEPT = 1_000
 MOST_KEPT_BYTES = 200_000_000
@@ -100,7 +101,7 @@ class Picture:
 
     @classmethod
     def painted(cls, content: Content, where: str) -> Picture:
-        kind = images.probe(content.head()).media_type
+        kind = images.probe(content.head(HEAD_BYTES)).media_type
         return cls(f"data:{kind};base64,{str(content.base64, 'ascii')}", where)
 
 

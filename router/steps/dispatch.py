@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -29,7 +28,7 @@ from ...providers.base.errors import (
 from ...providers.base.request import ImageRequest
 from ...providers.base.response import Attempt, OutputImage, Usage, Verification
 from ...providers.base.transport import Finished, OnPartial, Painting, Transport
-from .. import pricing
+from .. import ids, pricing
 from ..delivery import NOT_SENT, Delivery, Proof, Spending
 from ..health import Health, Turn
 from ..ledger import DONE, AttemptRow, Ledger
@@ -118,7 +117,7 @@ class _Call:
     n: int
     leads: bool
     """The first of them, whose previews the caller sees."""
-    id: str = field(default_factory=lambda: secrets.token_hex(12))
+    id: str = field(default_factory=lambda: ids.new("call"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +194,8 @@ class _Tour:
         tried = [await self._call(each) for each in calls[:ahead]]
         if any(not isinstance(each, _Returned) for each in tried):
             return tried
+        if len(calls) == 1:
+            return tried or [await self._call(calls[0])]
         # All are awaited whatever happens: a call that nobody waits for would be paid for and never written down.
         rest = await asyncio.gather(*(self._call(each) for each in calls[ahead:]), return_exceptions=True)
         for each in rest:
@@ -268,18 +269,24 @@ class _Tour:
     async def _in_a_free_place(self, call: _Call, turn: Turn, retry: int) -> _Result:
         deployment, means = call.planned.offer.deployment, self._means
         try:
-            async with means.limits.slot(deployment, timeout_seconds=max(0.0, self.remaining())):
-                return await self._attempt(call, turn, retry)
+            place = await means.limits.take(deployment, timeout_seconds=max(0.0, self.remaining()))
         except TimeoutError:
             means.health.released(turn)
             why = f"no free place within the deadline ({deployment.row.concurrency} at once)"
             return self._pass_over(call.planned, why)
+        except BaseException:
+            means.health.released(turn)
+            raise
+        try:
+            return await self._attempt(call, turn, retry)
         except LedgerFailed as error:
             means.health.released(turn)
             return error
         except BaseException:
             means.health.released(turn)
             raise
+        finally:
+            place.release()
 
     async def _attempt(self, call: _Call, turn: Turn, retry: int) -> _Returned | ProviderError:
         """Write it down, send it, prove what came, write down what became of it."""
@@ -323,7 +330,7 @@ class _Tour:
         self._number += 1
         means, deployment = self._means, planned.offer.deployment
         return AttemptRow(
-            id=f"att_{secrets.token_hex(12)}",
+            id=ids.new("att"),
             request_id=self._request.request_id or "",
             number=self._number,
             retry=retry,
@@ -333,8 +340,15 @@ class _Tour:
             n=sent.n,
             size=str(sent.size) if sent.size else None,
             quality=sent.quality,
-            estimate_worst_usd=pricing.estimate(sent, deployment.model).worst,
+            estimate_worst_usd=self._worst(planned, sent),
         )
+
+    @staticmethod
+    def _worst(planned: Planned, sent: ImageRequest) -> Decimal | None:
+        """What one call may cost; the offer has it already where the candidate takes a single one."""
+        offer = planned.offer
+        whole = sent is offer.fitted.request and len(offer.fitted.calls) == 1
+        return offer.estimate.worst if whole else pricing.estimate(sent, offer.deployment.model).worst
 
     @staticmethod
     def _headers(call: _Call) -> Mapping[str, str]:
@@ -427,12 +441,15 @@ class _Tour:
 
     def _spend(self, billed: bool | None, cost: Decimal | None, basis: Basis, worst: Decimal | None) -> None:
         spending = self.spending
+        known, at_risk, unknown = spending.known_usd, spending.at_risk_usd, spending.unknown
         if billed is None:
-            self.spending = replace(spending, at_risk_usd=spending.at_risk_usd + (worst or Decimal(0)))
+            at_risk += worst or Decimal(0)
         elif billed and cost is None:
-            self.spending = replace(spending, unknown=True, at_risk_usd=spending.at_risk_usd + (worst or Decimal(0)))
+            at_risk, unknown = at_risk + (worst or Decimal(0)), True
         elif billed and cost is not None:
-            self.spending = replace(spending, known_usd=spending.known_usd + cost, basis=basis)
+            known += cost
+        counted = basis if billed and cost is not None else spending.basis
+        self.spending = Spending(known_usd=known, basis=counted, at_risk_usd=at_risk, unknown=unknown)
 
     async def _write(self, row: AttemptRow) -> None:
         """The call is over and perhaps paid for: a ledger that fails now must not cost the picture too."""

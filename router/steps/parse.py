@@ -7,7 +7,6 @@ string, and a picture as bytes, a path, a data URL or an `InputImage`.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from functools import cache
@@ -19,7 +18,9 @@ from pydantic import TypeAdapter, ValidationError
 from ...providers.base import images
 from ...providers.base.errors import RequestError
 from ...providers.base.request import AspectRatio, ImageRequest, InputImage, Size
+from .. import ids
 from ..document import did_you_mean
+from ..ids import NewId
 
 Loose = Mapping[str, object]
 """Fields of a request by name, not yet checked. None means: not given."""
@@ -52,8 +53,8 @@ WORDS = {
 }
 
 
-def new_request_id() -> str:
-    return f"img_{secrets.token_hex(12)}"
+def new_request_id() -> NewId:
+    return ids.new("img")
 
 
 async def parse(given: ImageRequest | Loose) -> ImageRequest:

@@ -13,6 +13,7 @@ from ...providers.base.errors import AlreadySent, EaselError, LedgerFailed, Mode
 from ...providers.base.request import ImageRequest
 from ...providers.base.response import Decision, ImageResponse
 from ..delivery import NOT_SENT
+from ..ids import NewId
 from ..ledger import DONE, UNDER_WAY, Ledger, RequestRow
 
 FAILED = "failed"
@@ -21,15 +22,15 @@ CANCELLED = "cancelled"
 
 
 async def open_request(
-    request: ImageRequest, decision: Decision, ledger: Ledger, clock: Clock, *, deadline_seconds: float
+    request: ImageRequest, decision: Decision, ledger: Ledger, clock: Clock, *, is_new: bool, deadline_seconds: float
 ) -> RequestRow:
     """The row of a request about to be sent. Raises AlreadySent when its id was used and might be paid for twice.
 
-    `deadline_seconds`: how long a request that is under way may take; after that its process has died.
-    A request of this id that failed without being billed may be sent again, and so may one that was refused without
-    word of a bill; its attempts stay, and count on.
+    `is_new`: its id was made for it, and nobody can have used it. `deadline_seconds`: how long a request that is under
+    way may take; after that its process has died. A request of this id that failed without being billed may be sent
+    again, and so may one that was refused without word of a bill; its attempts stay, and count on.
     """
-    row = _row(request, decision, clock)
+    row = _row(request, decision, clock, NewId(request.request_id) if is_new else request.request_id or "")
     known = await ledger.open_request(row)
     if known is None:
         return row
@@ -49,10 +50,10 @@ async def open_request(
     return row
 
 
-def _row(request: ImageRequest, decision: Decision, clock: Clock) -> RequestRow:
+def _row(request: ImageRequest, decision: Decision, clock: Clock, name: str) -> RequestRow:
     estimate = decision.estimate
     return RequestRow(
-        id=request.request_id or "",
+        id=name,
         created_at=clock.now(),
         operation=request.operation,
         model=request.model,

@@ -17,7 +17,7 @@ import pytest
 
 from easel.providers.base.errors import ConfigError, LedgerFailed
 from easel.providers.base.response import Usage
-from easel.router import ledger_sql
+from easel.router import ids, ledger_sql
 from easel.router.ledger import (
     DONE,
     UNDER_WAY,
@@ -269,12 +269,76 @@ async def test_the_file_is_for_its_owner_only(path: Path) -> None:
 async def test_an_attempt_is_on_the_disk_when_open_attempt_returns(path: Path) -> None:
     ledger = ledger_sql.SqlLedger.at(path)
     await ledger.open_attempt(an_attempt())
-    async with ledger._engine.connect() as connection:
-        full = (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one()
-        mode = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar_one()
+    with ledger._engine.connect() as connection:
+        full = connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
     assert (full, mode) == (2, "wal")
     with sqlite3.connect(path) as neighbour:
         assert neighbour.execute("SELECT id, outcome FROM attempts").fetchall() == [("one.1", UNKNOWN)]
+    await ledger.close()
+
+
+async def test_what_nobody_waits_for_is_seen_at_once_and_kept_soon(path: Path) -> None:
+    ledger = open_ledger(path)
+    name = ids.new("img")
+    assert await ledger.open_request(a_request(name)) is None
+    await ledger.open_attempt(an_attempt(name))
+    await ledger.close_attempt(replace(an_attempt(name), outcome=DONE))
+    await ledger.close_request(replace(a_request(name), outcome=DONE))
+    assert [row.outcome for row in await ledger.attempts(name)] == [DONE]
+    assert [(row.id, row.outcome) for row in await ledger.requests()] == [(name, DONE)]
+    await ledger.close_request(replace(a_request(name), outcome="failed"))
+    with sqlite3.connect(path) as neighbour:
+        for _ in range(100):
+            if neighbour.execute("SELECT outcome FROM requests").fetchall() == [("failed",)]:
+                break
+            await asyncio.sleep(0.05)
+        else:
+            pytest.fail("it never reached the file")
+    await ledger.close()
+
+
+async def test_a_new_request_is_kept_with_its_attempt(path: Path) -> None:
+    ledger = open_ledger(path)
+    name = ids.new("img")
+    await ledger.open_request(a_request(name))
+    await ledger.open_attempt(an_attempt(name))
+    with sqlite3.connect(path) as neighbour:
+        assert neighbour.execute("SELECT id FROM requests").fetchall() == [(name,)]
+    await ledger.close()
+
+
+async def test_an_outcome_that_cannot_be_kept_is_in_the_log(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ledger_sql, "BUSY_SECONDS", 0.05)
+    ledger = open_ledger(path)
+    await ledger.open_attempt(an_attempt())
+    neighbour = sqlite3.connect(path)
+    neighbour.execute("BEGIN IMMEDIATE")
+    await ledger.close_attempt(replace(an_attempt(), outcome=DONE))
+    assert [row.outcome for row in await ledger.attempts("one")] == [UNKNOWN]
+    neighbour.rollback()
+    neighbour.close()
+    await ledger.close()
+    assert "the ledger did not keep what became of one.1" in caplog.text
+
+
+CARELESS = """ledger_row = request("r")
+    await ledger.open_attempt(attempt("r"))
+    await ledger.close_request(ledger_row)
+    print("done")
+    return"""
+
+
+async def test_an_outcome_survives_a_process_that_forgets_to_close(path: Path) -> None:
+    process = start(path, "careless", CARELESS)
+    assert hear(process) == "ready"
+    tell(process)
+    assert hear(process) == "done"
+    assert process.wait(timeout=60) == 0
+    ledger = open_ledger(path)
+    assert await ledger.request("r") is not None
     await ledger.close()
 
 
@@ -356,18 +420,17 @@ async def test_a_cancelled_write_leaves_the_ledger_usable(path: Path) -> None:
 
 
 def test_a_missing_library_names_the_extra(tmp_path: Path) -> None:
-    for library in ("sqlalchemy", "aiosqlite"):
-        program = (
-            f"import sys; sys.modules[{library!r}] = None\n"
-            "from easel.router.ledger import open_ledger\n"
-            "open_ledger(None)\n"
-            f"open_ledger({str(tmp_path / 'x.db')!r})\n"
-        )
-        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-        assert ended.returncode == 1
-        assert f"ImportError: the ledger needs the extra `ledger`: pip install 'easel-images[ledger]' ({library}" in (
-            ended.stderr
-        )
+    program = (
+        "import sys; sys.modules['sqlalchemy'] = None\n"
+        "from easel.router.ledger import open_ledger\n"
+        "open_ledger(None)\n"
+        f"open_ledger({str(tmp_path / 'x.db')!r})\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "ImportError: the ledger needs the extra `ledger`: pip install 'easel-images[ledger]' (sqlalchemy" in (
+        ended.stderr
+    )
 
 
 # Other processes. Each waits for a line before it starts, so that they meet.

@@ -1,6 +1,8 @@
 """Limits: no more calls at once than a deployment may have, and no place is ever lost."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import date
 
 import pytest
@@ -11,6 +13,15 @@ from easel.router.limits import Limits
 from easel.router.settings import DeploymentRow
 
 LONG = 30.0
+
+
+@asynccontextmanager
+async def slot(limits: Limits, of: Deployment, *, timeout_seconds: float) -> AsyncGenerator[None]:
+    place = await limits.take(of, timeout_seconds=timeout_seconds)
+    try:
+        yield
+    finally:
+        place.release()
 
 
 def deployment(name: str = "a", concurrency: int = 2) -> Deployment:
@@ -24,7 +35,7 @@ async def test_no_more_than_allowed_are_under_way() -> None:
 
     async def call() -> None:
         nonlocal busy, most
-        async with limits.slot(deployment(), timeout_seconds=LONG):
+        async with slot(limits, deployment(), timeout_seconds=LONG):
             busy += 1
             most = max(most, busy)
             await asyncio.sleep(0)
@@ -36,16 +47,16 @@ async def test_no_more_than_allowed_are_under_way() -> None:
 
 async def test_deployments_do_not_wait_for_each_other() -> None:
     limits = Limits()
-    async with limits.slot(deployment("a", 1), timeout_seconds=LONG):
-        async with limits.slot(deployment("b", 1), timeout_seconds=0.01):
+    async with slot(limits, deployment("a", 1), timeout_seconds=LONG):
+        async with slot(limits, deployment("b", 1), timeout_seconds=0.01):
             pass
         with pytest.raises(TimeoutError):
-            async with limits.slot(deployment("a", 1), timeout_seconds=0.01):
+            async with slot(limits, deployment("a", 1), timeout_seconds=0.01):
                 pytest.fail("there was no place")
 
 
 async def test_a_free_place_is_had_without_any_time() -> None:
-    async with Limits().slot(deployment(), timeout_seconds=0):
+    async with slot(Limits(), deployment(), timeout_seconds=0):
         pass
 
 
@@ -53,11 +64,11 @@ async def test_a_place_is_given_back_whatever_happens() -> None:
     limits, one = Limits(), deployment(concurrency=1)
 
     async def hold() -> None:
-        async with limits.slot(one, timeout_seconds=LONG):
+        async with slot(limits, one, timeout_seconds=LONG):
             await asyncio.sleep(LONG)
 
     with pytest.raises(ZeroDivisionError):
-        async with limits.slot(one, timeout_seconds=LONG):
+        async with slot(limits, one, timeout_seconds=LONG):
             raise ZeroDivisionError
     holder, waiter = asyncio.create_task(hold()), asyncio.create_task(hold())
     await asyncio.sleep(0)
@@ -66,19 +77,19 @@ async def test_a_place_is_given_back_whatever_happens() -> None:
     await asyncio.gather(holder, waiter, return_exceptions=True)
     for _ in range(3):
         with pytest.raises(TimeoutError):
-            async with limits.slot(one, timeout_seconds=LONG), limits.slot(one, timeout_seconds=0.01):
+            async with slot(limits, one, timeout_seconds=LONG), slot(limits, one, timeout_seconds=0.01):
                 pytest.fail("there was no place")
-    async with limits.slot(one, timeout_seconds=0.01):
+    async with slot(limits, one, timeout_seconds=0.01):
         pass
 
 
 async def test_a_place_that_comes_free_as_the_waiter_gives_up_is_not_lost() -> None:
     limits, one = Limits(), deployment(concurrency=1)
     for turns in range(8):
-        async with limits.slot(one, timeout_seconds=LONG):
+        async with slot(limits, one, timeout_seconds=LONG):
 
             async def wait() -> None:
-                async with limits.slot(one, timeout_seconds=LONG):
+                async with slot(limits, one, timeout_seconds=LONG):
                     pass
 
             waiter = asyncio.create_task(wait())
@@ -87,5 +98,5 @@ async def test_a_place_that_comes_free_as_the_waiter_gives_up_is_not_lost() -> N
             await asyncio.sleep(0)
         waiter.cancel()
         await asyncio.gather(waiter, return_exceptions=True)
-        async with limits.slot(one, timeout_seconds=0.01):
+        async with slot(limits, one, timeout_seconds=0.01):
             pass
