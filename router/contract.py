@@ -376,8 +376,9 @@ def _word_of(model: Model, request: ImageRequest, tier: str) -> str:
 
 
 def _seconds_said(able: tuple[int, ...]) -> str:
-    is_range = len(able) > 2 and able == tuple(range(able[0], able[-1] + 1))
-    return f"{able[0]} to {able[-1]}" if is_range else ", ".join(map(str, able))
+    shortest, longest = min(able), max(able)
+    is_range = len(able) > 2 and able == tuple(range(shortest, longest + 1))
+    return f"{shortest} to {longest}" if is_range else ", ".join(map(str, able))
 
 
 def _quality(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:

@@ -163,9 +163,7 @@ MODELS: Mapping[str, Model] = {
         sizes={"1:1": (1024, 1024), "3:2": (1536, 1024), "2:3": (1024, 1536)},
     ),
     "google/nano-banana-pro": Model(BANANA, images="image_input"),
-    "google/nano-banana-2": Model(
-        {**BANANA, "resolution": choice("512px", "1K", "2K", "4K")}, images="image_input"
-    ),
+    "google/nano-banana-2": Model({**BANANA, "resolution": choice("512px", "1K", "2K", "4K")}, images="image_input"),
     "black-forest-labs/flux-2-pro": Model(FLUX_2, images="input_images"),
     "black-forest-labs/flux-2-flex": Model(
         {

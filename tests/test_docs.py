@@ -220,6 +220,11 @@ def test_the_defaults_are_those_of_the_types() -> None:
     assert int(rows["concurrency"]) == settings.DeploymentRow(provider="openai").concurrency
 
 
+def test_the_page_of_providers_is_that_of_the_catalogue() -> None:
+    made = CliRunner().invoke(app, ["models", "--markdown"], prog_name="easel")
+    assert read("docs/providers.md") == made.stdout, "run: easel models --markdown > docs/providers.md"
+
+
 def test_every_field_of_a_request_and_an_answer_is_named() -> None:
     readme = read("README.md")
     asked = readme.partition("**What can be asked.**")[2].partition("**What comes back.**")[0]

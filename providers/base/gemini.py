@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar, cast
 
 from . import errors, images
-from .adapter import Adapter, Call, Done, ImageBase64
+from .adapter import Adapter, Call, Done, ImageBase64, Wait
 from .capabilities import Model
 from .reply import Node, Reply
 from .request import ImageRequest, InputImage
@@ -122,7 +122,7 @@ class GenerateContent(Adapter):
             return {name: value}
         return {"generationConfig": {"imageConfig": {name: value}} if name in self.image_fields else {name: value}}
 
-    def read(self, reply: Reply, model: Model) -> Done:
+    def read(self, reply: Reply, model: Model) -> Done | Wait:
         answer = reply.json()
         feedback = answer.get("promptFeedback")
         blocked = feedback.get("blockReason") if feedback else None

@@ -12,6 +12,7 @@ from typing import ClassVar, cast
 from . import images
 from .adapter import Adapter, Call, Done, File, ImageBase64, ImageUrl, Picture
 from .capabilities import Model
+from .content import Content
 from .errors import (
     AuthenticationFailed,
     BadReply,
@@ -28,6 +29,8 @@ from .reply import Event, Node, Reply
 from .request import ImageRequest, InputImage
 from .response import PartialImage, Usage
 
+HEAD_BYTES = 12_288
+"""Of a preview, to see what it is."""
 GENERATIONS = "/images/generations"
 EDITS = "/images/edits"
 REFUSALS = frozenset(
@@ -254,10 +257,11 @@ def picture(item: Node) -> Picture:
 
 def preview(body: Node) -> PartialImage | None:
     """A preview that cannot be read is passed over: the picture that was paid for is still to come."""
-    index, encoded = body.find("partial_image_index"), body.text_at("b64_json")
     try:
-        data = images.from_base64(encoded or "")
-        return PartialImage(data, index.integer if index else 0, images.probe(data).media_type)
+        index = body.find("partial_image_index")
+        content = Content.encoded(body.characters_at("b64_json") or b"")
+        media_type = images.probe(content.head(HEAD_BYTES)).media_type
+        return PartialImage(content, index.integer if index else 0, media_type)
     except (images.NotAPicture, BadReply):
         return None
 

@@ -252,10 +252,10 @@ class Event:
     """One server-sent event."""
 
     name: str
-    data: str = field(repr=False)
+    data: Buffer = field(repr=False)
 
     def json(self) -> Node:
         try:
-            return tree(self.data.encode())
+            return tree(self.data)
         except (ValueError, RecursionError) as error:
             raise BadReply(f"event {self.name!r} is not JSON", path="$") from error

@@ -186,7 +186,8 @@ class ImageRequest:
     @property
     def length(self) -> int | float | None:
         """`seconds`, whole where it is: an API that takes 4 may refuse 4.0."""
-        return int(self.seconds) if self.seconds is not None and self.seconds.is_integer() else self.seconds
+        seconds = self.seconds
+        return int(seconds) if seconds is not None and seconds == int(seconds) else seconds
 
     @property
     def input_images(self) -> tuple[InputImage, ...]:

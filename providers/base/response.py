@@ -138,9 +138,14 @@ class OutputImage:
 class PartialImage:
     """A preview while streaming; not a result."""
 
-    data: bytes = field(repr=False)
+    content: Content = field(repr=False)
     index: int = 0
     media_type: str = "image/png"
+
+    @property
+    def data(self) -> bytes:
+        """Raises NotAPicture when it came as base64 that is not valid."""
+        return self.content.data
 
 
 @dataclass(frozen=True, slots=True)

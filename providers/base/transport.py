@@ -48,6 +48,7 @@ LAST_RESORT_SECONDS = 1.0
 """After the deadline the engine closes by itself what cancelling has not closed."""
 TOKEN_SHARE = 0.9
 """Of its life, after which a token is exchanged anew."""
+DONE = b"[DONE]"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 USER_AGENT = "easel-images"
 
@@ -356,7 +357,7 @@ class _Journey:
                 elsewhere = answer.headers.get("location") if 300 <= answer.status < 400 else None
                 if answer.status != 200 and elsewhere is None:
                     raise PictureLost(f"its address answered {answer.status}", status=answer.status)
-                data = await self._transport.collect(answer)
+                data = bytes(await self._transport.collect(answer))
         except PictureLost:
             raise
         except ProviderError as error:
@@ -425,36 +426,40 @@ async def events(chunks: AsyncIterator[bytes], *, max_bytes: int = MAX_BODY_BYTE
     `max_bytes` is for one event. Lines are put together once they are whole, so a picture that comes in many pieces is
     not copied for each. A line ends with LF or CRLF; a lone CR, which no vendor sends, does not end one.
     """
-    name, data, size = "", list[str](), 0
+    name, data, size = "", list[memoryview](), 0
     async for line in _lines(chunks, max_bytes):
         if not line:
-            if data and data != ["[DONE]"]:
-                yield Event(name or "message", "\n".join(data))
+            if data and data != [DONE]:
+                yield Event(name or "message", data[0] if len(data) == 1 else b"\n".join(data))
             name, data, size = "", [], 0
             continue
-        field, _, value = line.partition(":")
-        if field == "data":
+        if line.startswith(b"data:"):
+            value = memoryview(line)[6 if line.startswith(b"data: ") else 5 :]  # a picture is not copied
             size += len(value)
             if size > max_bytes:
                 raise BadReply(f"one event is longer than {max_bytes:,} bytes")
-            data.append(value.removeprefix(" "))
-        elif field == "event":
-            name = value.strip()
-    if data and data != ["[DONE]"]:
+            data.append(value)
+        elif line == b"data":
+            data.append(memoryview(b""))
+        elif line.startswith(b"event:"):
+            name = line[6:].decode("utf-8", "replace").strip()
+    if data and data != [DONE]:
         raise OutcomeUnknown("the stream broke off within an event")
 
 
-async def _lines(chunks: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[str]:
+async def _lines(chunks: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[bytes]:
     pending: list[bytes] = []
     size = 0
     first = True
 
-    def whole() -> str:
+    def whole() -> bytes:
         nonlocal first
-        line = b"".join(pending).removesuffix(b"\r")
+        line = b"".join(pending)
+        if line.endswith(b"\r"):
+            line = line[:-1]
         if first:
             line, first = line.removeprefix(BYTE_ORDER_MARK), False
-        return line.decode("utf-8", "replace")
+        return line
 
     async for chunk in chunks:
         head, *rest = chunk.split(b"\n")

@@ -72,7 +72,10 @@ def models(config: Path | None, wanted: Wanted, *, as_json: bool, as_markdown: b
         return door.DONE
     console = door.stdout()
     rows = [_cells(each) for each in found]
-    console.print(_table(rows) if console.width >= _least_width(rows) else Group(*_stacked(rows)))
+    if console.width >= _least_width(rows):
+        console.print(_table(rows))
+    else:
+        console.print(Group(*_stacked(rows)), crop=False)
     said = f"{len(found)} of {len(catalog.models)} models; price: a {SQUARE} picture of standard quality"
     if without_price:
         said += f"; {without_price} more have no known price"

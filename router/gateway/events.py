@@ -12,9 +12,9 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ...providers.base import clock, images
+from ...providers.base import clock
 from ...providers.base.response import ImageResponse, PartialImage
-from .answer import QUALITIES, easel, easel_headers, encoded, look, usage
+from .answer import QUALITIES, Pieces, easel, easel_headers, encoded, look, usage
 
 if TYPE_CHECKING:
     from ..router import Router
@@ -43,13 +43,15 @@ async def stream(visit: Visit, order: Order, router: Router, place: Place) -> Im
     await begin(visit, easel_headers(order, response))
     for place_of in range(len(response.images)):
         frame = _completed(order, response, place_of)
-        place.hold(len(frame))
-        await visit.body(frame, more=True)
+        place.hold(sum(map(len, frame)))
+        await visit.pieces(frame)
     await visit.body(b"")
     return response
 
 
-async def painting(visit: Visit, order: Order, router: Router, frame: Callable[[PartialImage], bytes]) -> ImageResponse:
+async def painting(
+    visit: Visit, order: Order, router: Router, frame: Callable[[PartialImage], Pieces]
+) -> ImageResponse:
     """Paint; send each preview as it comes, and comments while nothing does. Raises as `Router.run` does."""
     came: asyncio.Queue[PartialImage | None] = asyncio.Queue()
     work = asyncio.ensure_future(router.run(order.fields, on_partial=came.put_nowait))
@@ -60,13 +62,13 @@ async def painting(visit: Visit, order: Order, router: Router, frame: Callable[[
                 async with asyncio.timeout(visit.gateway.limits.keep_alive_seconds):
                     partial = await came.get()
             except TimeoutError:
-                piece = KEEP_ALIVE
+                pieces: Pieces = [KEEP_ALIVE]
             else:
                 if partial is None:
                     return await work
-                piece = frame(partial)
+                pieces = frame(partial)
             await begin(visit, ())
-            await visit.body(piece, more=True)
+            await visit.pieces(pieces)
     finally:
         if not work.done():
             work.cancel()
@@ -96,7 +98,7 @@ async def begin(visit: Visit, headers: tuple[tuple[bytes, bytes], ...]) -> None:
     )
 
 
-def _partial(order: Order, partial: PartialImage) -> bytes:
+def _partial(order: Order, partial: PartialImage) -> Pieces:
     about: dict[str, object] = {
         "partial_image_index": partial.index,
         "size": order.text("size") or "auto",
@@ -104,10 +106,10 @@ def _partial(order: Order, partial: PartialImage) -> bytes:
         "background": order.text("background") or "auto",
         "output_format": partial.media_type.removeprefix("image/"),
     }
-    return _frame(order, "partial_image", about, images.to_base64(partial.data).encode())
+    return _frame(order, "partial_image", about, partial.content.base64)
 
 
-def _completed(order: Order, response: ImageResponse, index: int) -> bytes:
+def _completed(order: Order, response: ImageResponse, index: int) -> Pieces:
     last = index == len(response.images) - 1
     about: dict[str, object] = {"size": "auto", "quality": "auto", "background": "auto", **look(order, response)}
     about["usage"] = (usage(response.usage) if last else None) or NO_USAGE
@@ -123,7 +125,7 @@ def _word(order: Order) -> str:
     return word if word in QUALITIES else "auto"
 
 
-def _frame(order: Order, kind: str, about: dict[str, object], picture: bytes | memoryview) -> bytes:
+def _frame(order: Order, kind: str, about: dict[str, object], picture: bytes | memoryview) -> Pieces:
     name = f"{NAMES[order.endpoint]}.{kind}"
     head = json.dumps({"type": name, "created_at": int(clock.now().timestamp()), **about})[:-1]
-    return b"".join((f"event: {name}\ndata: {head}, ".encode(), b'"b64_json": "', picture, b'"}\n\n'))
+    return [f'event: {name}\ndata: {head}, "b64_json": "'.encode(), picture, b'"}\n\n']

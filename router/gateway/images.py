@@ -93,15 +93,22 @@ class Visit:
         if size <= AT_ONCE_BYTES:
             await self.body(b"".join(pieces))
             return
+        await self.pieces(pieces[:-1])
+        await self.body(pieces[-1])  # waits until the client has taken most: until then it counts as under way
+
+    async def pieces(self, pieces: Pieces) -> None:
+        """Part of a body; more follows. Small pieces go together, pictures are not copied."""
         small: list[bytes | memoryview] = []
         for piece in pieces:
             if len(piece) <= SMALL_BYTES:
                 small.append(piece)
                 continue
-            await self.body(b"".join(small), more=True)
+            if small:
+                await self.body(b"".join(small), more=True)
             await self.body(piece, more=True)
             small = []
-        await self.body(b"".join(small))  # waits until the client has taken most: until then it counts as under way
+        if small:
+            await self.body(b"".join(small), more=True)
 
 
 Work = Callable[[Visit, "Router", Place], Awaitable[None]]

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ...providers.base import clock, images
+from ...providers.base import clock
 from ...providers.base.errors import (
     AllAttemptsFailed,
     EaselError,
@@ -227,7 +227,7 @@ async def _stream(visit: Visit, turn: Turn, router: Router, place: Place) -> Ima
     await _send(visit, _called(turn, "in_progress"))
     await _send(visit, _called(turn, "generating"))
     try:
-        response = await painting(visit, turn.order, router, lambda partial: _written(_preview(turn, partial)))
+        response = await painting(visit, turn.order, router, lambda partial: [_written(_preview(turn, partial))])
     except EaselError as error:
         visit.error = error
         item, response_error = _failed(error)
@@ -258,7 +258,7 @@ def _preview(turn: Turn, partial: PartialImage) -> dict[str, object]:
     return {
         **_called(turn, "partial_image"),
         "partial_image_index": partial.index,
-        "partial_image_b64": images.to_base64(partial.data),
+        "partial_image_b64": str(partial.content.base64, "ascii", "replace"),
         "size": order.text("size") or "auto",
         "quality": word if word in QUALITIES else "auto",
         "background": order.text("background") or "auto",

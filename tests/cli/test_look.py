@@ -1,4 +1,4 @@
-"""check and models."""
+"""check."""
 
 from pathlib import Path
 
@@ -54,32 +54,3 @@ def test_every_problem_is_told(easel: Easel, home: Path) -> None:
     ended = easel("check", "--config", "own.yaml")
     assert len([line for line in ended.out.splitlines() if line.startswith("own.yaml:4:")]) == 2
     assert "2 problems" in ended.err
-
-
-def test_models_are_listed_with_their_facts(easel: Easel) -> None:
-    rows = {each["model"]: each for each in easel("models", "--json").json}
-    found = rows["openai/gpt-image-1.5"]
-    assert found["transparent_background"] is True
-    assert found["shutdown"] == "2026-12-01"
-    assert found["price_usd"].startswith("0.033")
-    told = easel("models")
-    assert told.code == 0
-    assert all(name in told.out for name in rows)
-
-
-def test_models_are_narrowed_down(easel: Easel) -> None:
-    def names(*arguments: str) -> set[str]:
-        return {each["model"] for each in easel("models", "--json", *arguments).json}
-
-    assert {each.partition("/")[0] for each in names("--provider", "bfl")} == {"bfl"}
-    both = names("--can", "transparent_background", "--can", "mask")
-    assert both == names("--can", "mask") & names("--can", "transparent_background")
-    assert "openai/gpt-image-1.5" in names("--alive-on", "2026-11-30")
-    assert "openai/gpt-image-1.5" not in names("--alive-on", "2026-12-01")
-
-
-def test_words_that_mean_nothing_are_refused(easel: Easel) -> None:
-    assert "did you mean 'openai'?" in easel("models", "--provider", "opnai").err
-    ended = easel("models", "--can", "transparent")
-    assert ended.code == 2
-    assert "transparent_background" in ended.err

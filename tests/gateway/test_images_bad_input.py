@@ -91,6 +91,7 @@ def _next_is_served(door: Served) -> Generator[None]:
         ({"easel": {"operation": "edit"}}, "easel.operation", "invalid_value"),
         ({"easel": {"operation": {}}}, "easel.operation", "invalid_value"),
         ({"easel": {"operation": "paint"}}, "easel.operation", "invalid_value"),
+        ({"easel": {"operation": "video"}}, "easel.operation", "invalid_value"),
         ({"easel": {"images": []}}, "easel.images", "unknown_parameter"),
         ({"easel": {"caller": "root"}}, "easel.caller", "unknown_parameter"),
         ({"easel": {"references": ["/etc/passwd"]}}, "easel.references[0]", "invalid_type"),

@@ -323,7 +323,7 @@ def test_no_mutated_reply_is_a_crash(recording: Recording) -> None:
                 _accepts(partial(adapter.read, reply, model))
         for event in exchange.reply.events or []:
             for body in mutations(recording.filled(event.get("json"), origin)):
-                told = Event(event.get("event", "message"), json.dumps(body))
+                told = Event(event.get("event", "message"), json.dumps(body).encode())
                 _accepts(partial(adapter.read_event, told, model))
 
 

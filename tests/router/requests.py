@@ -53,6 +53,7 @@ PICTURES = (
     picture("WEBP", (256, 320), "navy"),
     picture("PNG", (320, 320), "maroon"),
 )
+PAINTED = tuple(each for each in get_args(Operation) if each != "video")
 MASKS = {
     each.size: tuple(
         picture(kind, (each.size.width, each.size.height), "black", masked=True) for kind in ("PNG", "WEBP")
@@ -92,9 +93,7 @@ def shapes(draw: st.DrawFn, sizes: tuple[str, ...]) -> dict[str, object]:
 @st.composite
 def inputs(draw: st.DrawFn) -> dict[str, object]:
     """An operation with the pictures that it needs."""
-    operation = draw(
-        st.sampled_from(("generate", "edit")) if draw(st.integers(0, 9)) else st.sampled_from(get_args(Operation))
-    )
+    operation = draw(st.sampled_from(("generate", "edit")) if draw(st.integers(0, 9)) else st.sampled_from(PAINTED))
     pictures = st.lists(st.sampled_from(PICTURES), max_size=3)
     references = tuple(draw(pictures if draw(st.booleans()) else st.just([])))
     if operation == "generate":

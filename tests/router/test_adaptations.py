@@ -69,6 +69,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "aspect_ratio": "generationConfig.imageConfig.aspectRatio",
         "resolution": "generationConfig.imageConfig.imageSize",
         "seed": "generationConfig.seed",
+        "seconds": "parameters.durationSeconds",
     },
     "bfl": {
         "prompt": "prompt",

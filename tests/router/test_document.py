@@ -136,6 +136,25 @@ def test_any_text_is_read_or_refused(text: str | bytes) -> None:
         assert error.problems  # noqa: PT017 (some of these are read, so nothing can be expected to be raised)
 
 
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ((), "1:1"),
+        (("a",), "1:1"),
+        (("a", 1), "1:8"),
+        (("a", 1, "c"), "1:15"),
+        (("a", 7), "1:1"),
+        (("a", 1, "gone", "deeper"), "1:8"),
+        (("a", "b"), "1:1"),
+        (("d", 0), "2:8"),
+        (("e", 0), "2:8"),  # where it is written, not where it is repeated
+    ],
+)
+def test_a_problem_stands_at_the_nearest_place_that_the_file_has(path: tuple[str | int, ...], place: str) -> None:
+    content = document.parse(b"a: [1, {b: 2, c: 3}]\nd: &d [x]\ne: *d\n", "a.yaml")
+    assert str(content.problem(path, "wrong")) == f"a.yaml:{place}: wrong"
+
+
 # What does not fit
 
 

@@ -18,6 +18,7 @@ from easel.providers.base.clock import DateClock
 from easel.providers.base.request import InputImage
 from easel.providers.base.response import Decision
 from easel.router import document
+from easel.router.catalog import load_catalog
 from easel.router.router import Router
 from easel.router.settings import PolicySection, load
 
@@ -102,7 +103,7 @@ def test_keys_are_named_and_not_written() -> None:
 def test_every_model_of_the_catalogue_has_a_deployment() -> None:
     opened = router()
     prefixes = {"azure_openai": "azure"}
-    expected = {f"{prefixes.get(each.provider, each.provider)}/{each.id}" for each in opened.catalog.models.values()}
+    expected = {f"{prefixes.get(each.provider, each.provider)}/{each.id}" for each in load_catalog().models.values()}
     assert set(opened.deployments.by_name) == expected
     assert {each.lacking for each in opened.deployments} == {None}
 

@@ -21,7 +21,7 @@ from easel.providers.base.errors import (
     RequestError,
 )
 from easel.providers.base.request import ImageRequest, Size
-from easel.providers.base.response import ImageResponse
+from easel.providers.base.response import ImageResponse, Usage
 from easel.router import Router
 from easel.router.catalog import load_catalog
 from easel.router.cli.commands import app
@@ -54,11 +54,11 @@ def answer(method: str, path: str, body: object, *, status: int = 200, for_ever:
     return Scripted(method, path, status, kind, data, for_ever=for_ever)
 
 
-def submitted(credits: int = 48, endpoint: str = "text_to_video") -> Scripted:
-    return answer("POST", f"/v1/{endpoint}", {"id": "task-1", "estimatedCost": {"credits": credits}})
+def submitted(endpoint: str = "text_to_video") -> Scripted:
+    return answer("POST", f"/v1/{endpoint}", {"id": "task-1", "estimatedCost": {"credits": 48}})
 
 
-def polled(status: str, *, for_ever: bool = False, **more: object) -> Scripted:
+def polled(status: str, *, for_ever: bool = False, **more: Any) -> Scripted:
     return answer("GET", "/v1/tasks/task-1", {"id": "task-1", "status": status, **more}, for_ever=for_ever)
 
 
@@ -74,7 +74,7 @@ class Studio:
     vendor: Vendor
     clock: SkippingClock
 
-    def finished(self, **cost: object) -> Scripted:
+    def finished(self, **cost: Any) -> Scripted:
         return polled("SUCCEEDED", output=[f"{self.vendor.origin}/film.mp4"], **cost)
 
     def asked(self) -> list[dict[str, Any]]:
@@ -135,7 +135,7 @@ async def test_the_key_does_not_go_to_the_file(studio: Opening) -> None:
 
 
 async def test_a_reference_is_the_first_frame(studio: Opening) -> None:
-    async with studio(submitted(endpoint="image_to_video"), file(video(Size(960, 960), 5, b""))) as at:
+    async with studio(submitted("image_to_video"), file(video(Size(960, 960), 5, b""))) as at:
         at.vendor.script.append(at.finished(cost={"credits": 60}))
         response = await at.film(references=png(64, 64), aspect_ratio="1:1")
         assert response.images[0].size == Size(960, 960)
@@ -154,18 +154,19 @@ async def test_without_a_cost_in_the_answer_it_is_the_list_price(studio: Opening
 async def test_another_vendor_is_a_route_like_any_other(studio: Opening) -> None:
     wavespeed = "bytedance/seedance-2.0/text-to-video"
     down = answer("POST", "/v1/text_to_video", {"error": "load"}, status=503, for_ever=True)
-    taken = {"code": 200, "message": "success", "data": {"id": "a1", "status": "created", "outputs": [], "error": ""}}
+    task = {"id": "a1", "status": "created", "outputs": [], "error": ""}
+    envelope = {"code": 200, "message": "success"}
     async with studio(down, file(), prefer=f"[runway/gen4.5, wavespeed/{wavespeed}]") as at:
-        done = {**taken["data"], "status": "completed", "outputs": [f"{at.vendor.origin}/film.mp4"]}
+        done = {**task, "status": "completed", "outputs": [f"{at.vendor.origin}/film.mp4"]}
         at.vendor.script += [
-            answer("POST", f"/api/v3/{wavespeed}", taken),
-            answer("GET", "/api/v3/predictions/a1/result", {**taken, "data": done}),
+            answer("POST", f"/api/v3/{wavespeed}", {**envelope, "data": task}),
+            answer("GET", "/api/v3/predictions/a1/result", {**envelope, "data": done}),
         ]
         response = await at.film(seconds=4, aspect_ratio="16:9")
         assert outcomes(response.attempts) == [("runway/gen4.5", "unavailable")] * 3 + [
             (f"wavespeed/{wavespeed}", "done")
         ]
-        assert at.asked()[-1] == {"prompt": KITE["prompt"], "aspect_ratio": "16:9", "resolution": "720p", "duration": 4}
+        assert at.asked()[-1] == {"prompt": KITE["prompt"], "aspect_ratio": "16:9", "duration": 4}
         assert (response.cost.actual_usd, response.cost.basis) == (Decimal("0.96"), "list_price")
 
 
@@ -303,9 +304,7 @@ def test_a_length_that_nobody_knows_has_no_price() -> None:
     assert found.unpriced == ("the video: nobody says how long it will be",)
 
 
-def test_what_withheld_seconds_cost_is_known_by_the_count() -> None:
-    from easel.providers.base import Usage
-
+def test_what_could_not_be_fetched_is_paid_for_by_the_second() -> None:
     model = CATALOG.model("runway/gen4.5")
     assert actual(Usage(images=1), model, request(seconds=4.0), ()) == (Decimal("0.48"), "list_price")
 

@@ -9,7 +9,7 @@ import pytest
 
 from easel.simulator import server
 
-from .calling import Reply, call, changed_box, data_url, gradient, post_json
+from .calling import Reply, call, changed_box, data_url, gradient, png, post_form, post_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -205,6 +205,72 @@ def test_results_live_a_day(simulator: server.Simulator) -> None:
     assert call(url).status == 200
     expired = call(url, headers={"x-simulate-date": "2026-11-25"})
     assert (expired.status, expired.headers["content-type"]) == (403, "application/xml")
+
+
+def policy(simulator: server.Simulator, model: str = NEWEST) -> dict[str, Any]:
+    return call(f"{simulator.base_url}/dashscope/api/v1/uploads?action=getPolicy&model={model}", headers=KEY).json()[
+        "data"
+    ]
+
+
+def upload(policy: dict[str, Any], headers: Any = None, /, **changed: object) -> Reply:
+    form: dict[str, object] = {
+        "OSSAccessKeyId": policy["oss_access_key_id"],
+        "Signature": policy["signature"],
+        "policy": policy["policy"],
+        "key": f"{policy['upload_dir']}/a.png",
+        "x-oss-object-acl": policy["x_oss_object_acl"],
+        "x-oss-forbid-overwrite": policy["x_oss_forbid_overwrite"],
+        "success_action_status": "200",
+        "file": png(gradient(512, 256)),
+    }
+    return post_form(policy["upload_host"], form | changed, headers or {})
+
+
+def test_a_picture_uploaded_is_for_one_model_and_lives_two_days(simulator: server.Simulator) -> None:
+    given = policy(simulator)
+    image = f"oss://{given['upload_dir']}/a.png"
+
+    def edit(model: str = NEWEST, **headers: str) -> int:
+        named = KEY | {"x-dashscope-ossresourceresolve": "enable"} | headers
+        return post(simulator, SYNC, native(model, "a hat", image), named).status
+
+    assert edit() == 400
+    assert upload(given).status == 200
+    assert edit() == 200
+    assert edit("qwen-image-2.0") == 400
+    assert edit(authorization="Bearer sk-sim-2") == 400
+    assert sync(simulator, NEWEST, "a hat", image).status == 400
+    assert edit(**{"x-simulate-date": "2026-11-26"}) == 400
+    assert call(image.replace("oss://", f"{simulator.base_url}/dashscope/oss/")).status == 401
+
+
+@pytest.mark.parametrize(
+    ("changed", "headers", "status", "code"),
+    [
+        ({"OSSAccessKeyId": "LTAInobody"}, {}, 403, b"InvalidAccessKeyId"),
+        ({"Signature": "AAAA"}, {}, 403, b"SignatureDoesNotMatch"),
+        ({"key": "elsewhere/a.png"}, {}, 403, b"AccessDenied"),
+        ({}, {"x-simulate-date": "2026-11-24"}, 403, b"AccessDenied"),
+        ({"policy": ""}, {}, 400, b"InvalidArgument"),
+    ],
+)
+def test_uploads_refused(
+    simulator: server.Simulator, changed: dict[str, object], headers: dict[str, str], status: int, code: bytes
+) -> None:
+    reply = upload(policy(simulator), headers, **changed)
+
+    assert (reply.status, code in reply.content) == (status, True)
+
+
+def test_an_upload_is_never_written_over_and_asks_for_a_model(simulator: server.Simulator) -> None:
+    given = policy(simulator)
+    url = f"{simulator.base_url}/dashscope/api/v1/uploads"
+
+    assert [upload(given).status for _ in range(2)] == [200, 409]
+    assert call(f"{url}?action=getPolicy", headers=KEY).json()["code"] == "InvalidParameter"
+    assert call(f"{url}?model={NEWEST}", headers=KEY).json()["code"] == "InvalidParameter"
+    assert call(f"{url}?action=getPolicy&model={NEWEST}").json()["code"] == "InvalidApiKey"
 
 
 def test_a_task_runs_to_its_end(simulator: server.Simulator) -> None:

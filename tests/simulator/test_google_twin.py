@@ -436,6 +436,99 @@ def test_a_file_nobody_uploaded_is_not_permitted(simulator: server.Simulator) ->
     assert (status, body["error"]["status"]) == (403, "PERMISSION_DENIED")
 
 
+def begin(simulator: server.Simulator, file: object = None, **headers: str) -> urllib.request.Request:
+    named = {"x-goog-api-key": "sim-1", "x-goog-upload-protocol": "resumable", "x-goog-upload-command": "start"}
+    named |= {name.replace("_", "-"): value for name, value in headers.items()}
+    url = f"{simulator.base_url}/google/upload/v1beta/files"
+    return urllib.request.Request(url, json.dumps({"file": file or {}}).encode(), named)
+
+
+def ask(request: urllib.request.Request) -> tuple[int, dict[str, str], Any]:
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return (
+                response.status,
+                {name.lower(): value for name, value in response.headers.items()},
+                json.load(response),
+            )
+    except urllib.error.HTTPError as error:
+        return error.code, {}, json.load(error)
+
+
+def test_a_file_comes_in_pieces_and_lives_two_days(simulator: server.Simulator) -> None:
+    content = png(64, 32)
+    _, started, _ = ask(begin(simulator, {"display_name": "A"}, x_goog_upload_header_content_type="image/png"))
+
+    def send(piece: bytes, offset: int, command: str) -> tuple[int, dict[str, str], Any]:
+        named = {"x-goog-upload-command": command, "x-goog-upload-offset": str(offset)}
+        return ask(urllib.request.Request(started["x-goog-upload-url"], piece, named))
+
+    assert started["x-goog-upload-status"] == "active"
+    assert send(content[:50], 0, "upload")[1]["x-goog-upload-status"] == "active"
+    assert send(content[50:], 0, "upload, finalize")[0] == 400
+    assert send(b"", 0, "query")[1]["x-goog-upload-size-received"] == "50"
+    assert send(b"", 0, "dance")[0] == 400
+    status, ended, body = send(content[50:], 50, "upload, finalize")
+    assert (status, ended["x-goog-upload-status"]) == (200, "final")
+    assert send(b"", 0, "query")[0] == 403
+    file = body["file"]
+    assert (file["displayName"], file["mimeType"], file["sizeBytes"]) == ("A", "image/png", str(len(content)))
+    edit = {"contents": [{"parts": [{"fileData": {"fileUri": file["uri"]}}, {"text": "a hat"}]}]}
+    assert post(simulator, edit)[0] == 200
+    assert post(simulator, edit, x_goog_api_key="sim-2")[0] == 403
+    assert post(simulator, edit, x_simulate_date="2026-11-26")[0] == 403
+
+
+def test_what_is_no_picture_is_uploaded_but_not_edited(simulator: server.Simulator) -> None:
+    _, started, _ = ask(begin(simulator))
+    named = {"x-goog-upload-command": "upload, finalize", "x-goog-upload-offset": "0"}
+    _, _, body = ask(urllib.request.Request(started["x-goog-upload-url"], b"words", named))
+    status, answer = post(simulator, {"contents": [{"parts": [{"fileData": {"fileUri": body["file"]["uri"]}}]}]})
+
+    assert (status, "Unable to process input image" in answer["error"]["message"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("file", "headers", "words"),
+    [
+        ({}, {"x_goog_upload_protocol": "raw"}, "resumable"),
+        ({}, {"x_goog_upload_header_content_length": str(2**32)}, "at most"),
+        ({"name": "files/-a"}, {}, "dashes"),
+        ({"name": 7}, {}, "string"),
+    ],
+)
+def test_uploads_refused(simulator: server.Simulator, file: object, headers: dict[str, str], words: str) -> None:
+    status, _, body = ask(begin(simulator, file, **headers))
+
+    assert (status, body["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert words in body["error"]["message"]
+
+
+def test_a_stream_that_is_no_event_stream_is_a_list(simulator: server.Simulator) -> None:
+    url = f"{simulator.base_url}/google/v1beta/models/{BANANA}:streamGenerateContent?key=sim-1"
+    body = json.dumps({"contents": [{"parts": [{"text": "a kite"}]}]}).encode()
+    _, _, chunks = ask(urllib.request.Request(url, body))
+    _, _, refused = ask(urllib.request.Request(url, body.replace(b"a kite", b"forbidden-output")))
+
+    assert [list(chunk["candidates"][0]["content"]["parts"][0]) for chunk in chunks] == [
+        ["text"],
+        ["inlineData", "thoughtSignature"],
+    ]
+    assert ["usageMetadata" in chunk for chunk in chunks] == [False, True]
+    assert refused[0]["candidates"][0]["finishReason"] == "IMAGE_SAFETY"
+
+
+def test_tokens_are_counted_before(simulator: server.Simulator) -> None:
+    url = f"{simulator.base_url}/google/v1beta/models/{PRO}:countTokens?key=sim-1"
+    contents = {"contents": [{"parts": [{"text": "eight ch"}, {"inlineData": IMAGE}]}]}
+    _, _, alone = ask(urllib.request.Request(url, json.dumps(contents).encode()))
+    whole = {"generateContentRequest": contents | {"systemInstruction": {"parts": [{"text": "four"}]}}}
+    _, _, within = ask(urllib.request.Request(url, json.dumps(whole).encode()))
+
+    assert (alone["totalTokens"], within["totalTokens"]) == (562, 563)
+    assert [each["modality"] for each in alone["promptTokensDetails"]] == ["TEXT", "IMAGE"]
+
+
 def test_a_model_that_does_not_think_refuses_a_level(simulator: server.Simulator) -> None:
     status, body = post(simulator, asking(thinkingConfig={"includeThoughts": True}), FIRST)
 

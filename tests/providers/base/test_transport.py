@@ -343,10 +343,10 @@ SOUP = (
     "data: [DONE]\n\n"
 ).encode()
 READ = [
-    Event("message", "plain"),
-    Event("named", "first\nsecond\n"),
-    Event("message", " two spaces, ünïcödé, and: a colon"),
-    Event("json", '{"a":\n1}'),
+    Event("message", b"plain"),
+    Event("named", b"first\nsecond\n"),
+    Event("message", " two spaces, ünïcödé, and: a colon".encode()),
+    Event("json", b'{"a":\n1}'),
 ]
 
 
@@ -376,7 +376,7 @@ async def test_a_stream_cut_anywhere_gives_whole_events_only() -> None:
 
 
 async def test_many_short_lines_in_one_piece_are_read() -> None:
-    assert await read(b":\n" * 500_000 + b"data: x\n\n") == [Event("message", "x")]
+    assert await read(b":\n" * 500_000 + b"data: x\n\n") == [Event("message", b"x")]
 
 
 # The end of the process

@@ -20,6 +20,7 @@ from easel.providers.base import (
     Reply,
     Wait,
 )
+from easel.providers.base.content import Content
 from easel.router.catalog import unknown_model
 
 PIXEL = bytes.fromhex(
@@ -120,7 +121,7 @@ class Plain(Adapter):
     def read_event(self, event: Event, model: Model) -> PartialImage | Done | None:
         match event.name:
             case "partial":
-                return PartialImage(event.data.encode())
+                return PartialImage(Content.raw(bytes(event.data)))
             case "done":
                 return Done([ImageBase64(event.data)])
             case _:

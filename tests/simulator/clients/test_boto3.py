@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from easel.simulator import server
 
+KEY, TEMPORARY_KEY = ("AKIASIMULATED", "sim-secret"), ("ASIASIMULATED", "sim-secret", "sim-session")
 CORE, INPAINT = "stability.stable-image-core-v1:1", "us.stability.stable-image-inpaint-v1:0"
 
 
@@ -27,7 +28,7 @@ CORE, INPAINT = "stability.stable-image-core-v1:1", "us.stability.stable-image-i
 def connect(simulator: server.Simulator) -> Callable[..., Any]:
     import boto3
 
-    def connect(key: str = "AKIASIMULATED", secret: str = "sim-secret", token: str | None = None) -> Any:
+    def connect(key: str, secret: str, token: str | None = None) -> Any:
         return boto3.client(
             "bedrock-runtime",
             region_name="us-west-2",
@@ -48,7 +49,7 @@ def picture(answer: dict[str, Any]) -> Image.Image:
     return Image.open(BytesIO(base64.b64decode(answer["images"][0])))
 
 
-@pytest.mark.parametrize("key", [("AKIASIMULATED", "sim-secret"), ("ASIASIMULATED", "sim-secret", "sim-session")])
+@pytest.mark.parametrize("key", [KEY, TEMPORARY_KEY])
 def test_generate(connect: Callable[..., Any], key: tuple[str, ...]) -> None:
     answer = invoke(connect(*key), CORE, prompt="a red kite", aspect_ratio="16:9", seed=3)
 
@@ -61,7 +62,7 @@ def test_an_edit_with_a_mask(connect: Callable[..., Any]) -> None:
     mask = box_mask(before.size, (64, 64, 128, 128), inside=255)
     sent = {"image": png(before), "mask": png(mask)}
     encoded = {name: base64.b64encode(content).decode() for name, content in sent.items()}
-    answer = invoke(connect(), INPAINT, prompt="a lamp", grow_mask=0, **encoded)
+    answer = invoke(connect(*KEY), INPAINT, prompt="a lamp", grow_mask=0, **encoded)
 
     box = changed_box(before, picture(answer))
     assert box is not None
@@ -69,11 +70,11 @@ def test_an_edit_with_a_mask(connect: Callable[..., Any]) -> None:
 
 
 def test_a_refused_prompt_has_a_reason_and_no_picture(connect: Callable[..., Any]) -> None:
-    assert invoke(connect(), CORE, prompt="forbidden-prompt") == {"finish_reasons": ["Filter reason: prompt"]}
+    assert invoke(connect(*KEY), CORE, prompt="forbidden-prompt") == {"finish_reasons": ["Filter reason: prompt"]}
 
 
 def test_errors(connect: Callable[..., Any]) -> None:
-    client = connect()
+    client = connect(*KEY)
     with pytest.raises(client.exceptions.ValidationException, match="Invalid field in request"):
         invoke(client, CORE, prompt="a red kite", width=512)
     with pytest.raises(client.exceptions.ResourceNotFoundException, match="end of its life"):
@@ -86,6 +87,6 @@ def test_bad_keys(connect: Callable[..., Any]) -> None:
     from botocore.exceptions import ClientError
 
     with pytest.raises(ClientError, match="UnrecognizedClientException"):
-        invoke(connect(key="AKIANOBODY"), CORE, prompt="a red kite")
+        invoke(connect("AKIANOBODY", KEY[1]), CORE, prompt="a red kite")
     with pytest.raises(ClientError, match="InvalidSignatureException"):
-        invoke(connect(secret="another"), CORE, prompt="a red kite")
+        invoke(connect(KEY[0], "another"), CORE, prompt="a red kite")

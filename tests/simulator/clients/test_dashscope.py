@@ -75,11 +75,12 @@ def test_an_upload_without_a_key_that_is_good(sdk: Any, tmp_path: Path) -> None:
 
 
 def test_a_task_is_fetched_and_waited_for(sdk: Any) -> None:
-    from dashscope.aigc.image_generation import ImageGeneration
+    from dashscope.aigc import image_generation
 
-    task = ImageGeneration.async_call(model=WAN, messages=asking({"text": "a kite"}), api_key=KEY, n=2)  # pyright: ignore[reportArgumentType], it takes dicts
-    states = [ImageGeneration.fetch(task, api_key=KEY).output.task_status for _ in range(2)]
-    answer = ImageGeneration.wait(task, api_key=KEY)  # which sleeps between its polls, but not before the first
+    client: Any = image_generation.ImageGeneration
+    task = client.async_call(model=WAN, messages=asking({"text": "a kite"}), api_key=KEY, n=2)
+    states = [client.fetch(task, api_key=KEY).output.task_status for _ in range(2)]
+    answer = client.wait(task, api_key=KEY)  # which sleeps between its polls, but not before the first
 
     assert states == ["PENDING", "RUNNING"]
     assert answer.output.task_status == "SUCCEEDED"

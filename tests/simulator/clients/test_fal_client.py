@@ -1,7 +1,7 @@
 """fal-client at the fal twin: the queue, synchronous runs, uploads.
 
-Its hosts come from the environment, its scheme is always https, which the simulator does not speak, and the hosts of its
-uploads are constants: so the four addresses are set where it keeps them.
+From the environment it takes no more than hosts, and always speaks https to them, which the simulator does not; the
+hosts of its uploads are constants. So its four base URLs are set where it keeps them.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def test_a_stream_has_words_first_and_the_count_last(client: genai.Client) -> No
 def test_an_edit_of_a_picture_sent_along(client: genai.Client) -> None:
     answer = client.models.generate_content(model=MODEL, contents=[gradient(400, 200), "add a hat"])
 
-    assert pictures(answer)[0].size == (1584, 672)
+    assert pictures(answer)[0].size == (1376, 768)
 
 
 def test_an_edit_of_a_picture_uploaded(client: genai.Client) -> None:

@@ -28,7 +28,7 @@ class Vendor(NamedTuple):
     path: str
     model: str
     key: str = "sim-1"
-    extra: dict[str, object] = {}
+    extra: dict[str, object] | None = None
     bad_key: type[openai.APIStatusError] = openai.AuthenticationError
 
 

@@ -6,7 +6,7 @@ It makes files of outputs at https addresses only; the twin's are http, and stay
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -15,7 +15,7 @@ from ..calling import call, gradient, png
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import replicate
+    from replicate.client import Client
 
     from easel.simulator import server
 
@@ -24,40 +24,40 @@ SMALL = {"prompt": "a hill", "megapixels": "0.25", "output_format": "png"}
 
 
 @pytest.fixture(scope="module")
-def connect(simulator: server.Simulator) -> Callable[[str], replicate.Client]:
-    import replicate
+def connect(simulator: server.Simulator) -> Callable[[str], Client]:
+    from replicate.client import Client
 
-    return lambda token: replicate.Client(token, base_url=f"{simulator.base_url}/replicate")
+    return lambda token: Client(token, base_url=f"{simulator.base_url}/replicate")
 
 
 @pytest.fixture(scope="module")
-def client(connect: Callable[[str], replicate.Client]) -> replicate.Client:
+def client(connect: Callable[[str], Client]) -> Client:
     client = connect("r8_sim1")
     client.poll_interval = 0.01
     return client
 
 
-def test_a_run_waits_for_its_pictures(client: replicate.Client) -> None:
-    output = client.run(SCHNELL, input=SMALL | {"num_outputs": 2})
+def test_a_run_waits_for_its_pictures(client: Client) -> None:
+    output: Any = client.run(SCHNELL, input=SMALL | {"num_outputs": 2})
 
     assert [call(url).picture().format for url in output] == ["PNG", "PNG"]
 
 
-async def test_a_run_asynchronously(client: replicate.Client) -> None:
-    output = await client.async_run(SCHNELL, input=SMALL, wait=False)
+async def test_a_run_asynchronously(client: Client) -> None:
+    output: Any = await client.async_run(SCHNELL, input=SMALL, wait=False)
 
     assert call(output[0]).picture().format == "PNG"
 
 
-def test_a_run_of_a_version(client: replicate.Client) -> None:
+def test_a_run_of_a_version(client: Client) -> None:
     model = client.models.get(SCHNELL)
     assert model.latest_version is not None
-    output = client.run(f"{SCHNELL}:{model.latest_version.id}", input=SMALL)
+    output: Any = client.run(f"{SCHNELL}:{model.latest_version.id}", input=SMALL)
 
     assert call(output[0]).picture().format == "PNG"
 
 
-def test_a_prediction_is_waited_for(client: replicate.Client) -> None:
+def test_a_prediction_is_waited_for(client: Client) -> None:
     prediction = client.models.predictions.create(SCHNELL, input=SMALL)
     first = prediction.status
     prediction.wait()
@@ -69,7 +69,7 @@ def test_a_prediction_is_waited_for(client: replicate.Client) -> None:
     assert prediction.id in {each.id for each in client.predictions.list()}
 
 
-def test_a_prediction_is_canceled(client: replicate.Client) -> None:
+def test_a_prediction_is_canceled(client: Client) -> None:
     prediction = client.models.predictions.create(SCHNELL, input={"prompt": "never-ready"})
     prediction.cancel()
     prediction.reload()
@@ -78,19 +78,19 @@ def test_a_prediction_is_canceled(client: replicate.Client) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["url", "base64"])
-def test_an_edit_of_a_file(client: replicate.Client, strategy: str) -> None:
+def test_an_edit_of_a_file(client: Client, strategy: Literal["url", "base64"]) -> None:
     inputs = {
         "prompt": "a hat",
         "input_images": [BytesIO(png(gradient(512, 256)))],
         "aspect_ratio": "match_input_image",
     }
-    output = client.run(FLUX_2, input=inputs, file_encoding_strategy=strategy)
+    output: Any = client.run(FLUX_2, input=inputs, file_encoding_strategy=strategy)
 
     wide = call(output if isinstance(output, str) else output[0]).picture()
     assert wide.width == pytest.approx(2 * wide.height, rel=0.1)
 
 
-def test_files(client: replicate.Client) -> None:
+def test_files(client: Client) -> None:
     file = client.files.create(BytesIO(png(gradient(64, 64))), filename="a.png", content_type="image/png")
 
     assert (file.name, file.content_type, client.files.get(file.id).size) == ("a.png", "image/png", file.size)
@@ -98,12 +98,12 @@ def test_files(client: replicate.Client) -> None:
     assert file.id not in {each.id for each in client.files.list()}
 
 
-def test_models(client: replicate.Client) -> None:
+def test_models(client: Client) -> None:
     assert SCHNELL in {f"{model.owner}/{model.name}" for model in client.models.list()}
     assert client.accounts.current().type
 
 
-def test_a_refused_prompt(client: replicate.Client) -> None:
+def test_a_refused_prompt(client: Client) -> None:
     from replicate.exceptions import ModelError
 
     with pytest.raises(ModelError, match="E005") as refused:
@@ -112,7 +112,7 @@ def test_a_refused_prompt(client: replicate.Client) -> None:
     assert refused.value.prediction.status == "failed"
 
 
-def test_errors(connect: Callable[[str], replicate.Client], client: replicate.Client) -> None:
+def test_errors(connect: Callable[[str], Client], client: Client) -> None:
     from replicate.exceptions import ReplicateError
 
     with pytest.raises(ReplicateError) as bad_key:

@@ -37,7 +37,8 @@ def client(connect: Callable[[str], together.Together]) -> together.Together:
 def test_generate(client: together.Together) -> None:
     answer = client.images.generate(model=TURBO, seed=3, **SMALL)
 
-    assert (answer.object, answer.data[0].type) == ("list", "url")
+    assert answer.object == "list"
+    assert answer.data[0].type == "url"
     assert call(answer.data[0].url).picture().size == (256, 320)
 
 
