@@ -7,7 +7,8 @@ docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.ht
 The key is a Bedrock API key (AWS_BEARER_TOKEN_BEDROCK), sent as it is; or an access key, written
 `ACCESS_KEY_ID:SECRET_ACCESS_KEY`, with `:SESSION_TOKEN` behind it where it is a temporary one, which signs each call.
 
-`provider_options: {bedrock: …}` are fields of the body as they are (`search_prompt`, `grow_mask`, `creativity`, …).
+`provider_options: {bedrock: …}` are fields of the body as they are (`search_prompt`, `grow_mask`, `creativity`, …). Left
+to itself Bedrock paints 5 pixels beyond the mask: `grow_mask` is sent as 0 where the options say nothing else.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ IMAGE_TO_IMAGE = ("stability.sd3-",)
 """Those that have a mode of their own for pictures, and a strength that says how far to go from them."""
 STRENGTH = 0.75
 """Stability asks for one with every picture and names no default; unconfirmed that Bedrock asks too."""
+
+EXACT = 0
+"""Pixels that the mask is grown by; 5 where nothing is said."""
 
 REFUSED = {
     "Filter reason: prompt": "input",
@@ -99,6 +103,7 @@ class Bedrock(Adapter):
         }
         if request.mask is not None:
             body["mask"] = images.to_base64(images.masked(request.mask, repaint="white"))
+            body["grow_mask"] = EXACT
         return Call.post(f"/model/{quote(model.wire, safe='')}/invoke", json=body | request.options(self.name))
 
     def read(self, reply: Reply, model: Model) -> Done:

@@ -4,7 +4,8 @@ Sources: docs.bfl.ai and github.com/black-forest-labs/skills, read 2026-11-23.
 
 A model's wire name is its path below `/v1/`: flux-2-pro, flux-tools/erase-v1. `provider_options: {bfl: …}` are fields
 of the body as they are (`safety_tolerance`, `prompt_upsampling`, `steps`, `guidance`, `raw`, `top`, `dilate_pixels`,
-`grounding`, …); an option wins over what the request says.
+`grounding`, …); an option wins over what the request says. Left to itself the eraser takes 10 pixels more than are
+marked: `dilate_pixels` is sent as 0 where the options say nothing else.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ PROMPT_PICTURE = ("flux-pro-1.1", "flux-dev")
 """Models that only take a picture to be guided by, `image_prompt`."""
 TOOLS = ("flux-pro-1.0-fill", "flux-pro-1.0-expand", "flux-tools/")
 """Models that work on one picture, `image`. All others take `input_image`, `input_image_2` and so on."""
-BINARY_MASK = ("flux-tools/erase-",)
+ERASER = "flux-tools/erase-"
+"""Takes a mask of black and white only, and grows it by 10 pixels where nothing is said."""
+EXACT = 0
 
 
 class BlackForestLabs(Adapter):
@@ -58,7 +61,7 @@ class BlackForestLabs(Adapter):
         body: dict[str, object] = {
             "prompt": request.prompt or None,
             **_pictures(request, model),
-            "mask": _mask(request, model),
+            **_mask(request, model),
             "width": request.size.width if request.size else None,
             "height": request.size.height if request.size else None,
             "aspect_ratio": str(request.aspect_ratio) if request.aspect_ratio else None,
@@ -127,11 +130,12 @@ def _pictures(request: ImageRequest, model: Model) -> dict[str, object]:
     return {first if index == 1 else f"{first}_{index}": each for index, each in enumerate(encoded, 1)}
 
 
-def _mask(request: ImageRequest, model: Model) -> str | None:
+def _mask(request: ImageRequest, model: Model) -> dict[str, object]:
     if request.mask is None:
-        return None
-    binary = model.wire.startswith(BINARY_MASK)
-    return images.to_base64(images.masked(request.mask, repaint="white", binary=binary))
+        return {}
+    erases = model.wire.startswith(ERASER)
+    mask = images.to_base64(images.masked(request.mask, repaint="white", binary=erases))
+    return {"mask": mask, "dilate_pixels": EXACT if erases else None}
 
 
 def _with_id(address: str, job: Node) -> str:

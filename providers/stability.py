@@ -5,7 +5,8 @@ read 2026-11-23.
 
 A model's wire name is its path below `/v2beta/stable-image/`, with the model where a path has several:
 generate/sd3/sd3.5-large, edit/inpaint, upscale/creative. `provider_options: {stability: …}` are fields of the form as
-they are (`style_preset`, `strength`, `grow_mask`, `search_prompt`, `left`, …). Stability takes a seed of 0 for none.
+they are (`style_preset`, `strength`, `grow_mask`, `search_prompt`, `left`, …). Left to itself Stability paints 5 pixels
+beyond the mask: `grow_mask` is sent as 0 where the options say nothing else. Stability takes a seed of 0 for none.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ FILTERED = "CONTENT_FILTERED"
 REFUSED = "content_moderation"
 STRENGTH = 0.5
 """How far an edit may go from its source, 0 to 1. One has to be sent with a picture, and there is no default."""
+EXACT = 0
+"""Pixels that the mask is grown by; 5 where nothing is said."""
 
 SOURCES = {"control/style-transfer": "init_image", "edit/replace-background-and-relight": "subject_image"}
 """Paths that have a name of their own for the source; for all others it is `image`."""
@@ -76,6 +79,7 @@ class Stability(Adapter):
             "aspect_ratio": str(request.aspect_ratio) if request.aspect_ratio else None,
             "seed": request.seed,
             "output_format": request.output_format,
+            "grow_mask": EXACT if request.mask is not None else None,
         }
         files = [File.of(SOURCES.get(path, "image"), each) for each in request.images]
         files += [File.of(REFERENCES.get(path, "image"), each) for each in request.references]

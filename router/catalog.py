@@ -23,6 +23,7 @@ from typing import Literal, cast
 
 from pydantic import Field, ValidationError
 
+from .. import providers as registry
 from ..providers.base.capabilities import Frozen, Lifecycle, Model
 from ..providers.base.errors import ConfigError, Problem
 from . import document
@@ -80,7 +81,7 @@ class Catalog:
 def load_catalog(directory: Path | None = None, *, providers: frozenset[str] | None = None) -> Catalog:
     """The catalogue in `directory`, or the one that ships. Raises ConfigError with every problem of every file.
 
-    With `providers`, only the files that are named after them are read.
+    With `providers`, only the files that are named after them are read, and those that came with another package.
     """
     found: list[Model] = []
     wrong: list[Problem] = []
@@ -96,7 +97,11 @@ def load_catalog(directory: Path | None = None, *, providers: frozenset[str] | N
 
 def _paths(directory: Path | None, providers: frozenset[str] | None) -> list[Path]:
     folder = directory or Path(str(files("easel.config"))) / "models"
-    return sorted(path for path in folder.glob("*.yaml") if providers is None or path.stem in providers)
+    own = sorted(path for path in folder.glob("*.yaml") if providers is None or path.stem in providers)
+    if directory is not None:
+        return own
+    found = (registry.models_of(name) for name in registry.others() if providers is None or name in providers)
+    return own + [path for path in found if path is not None]
 
 
 def read_models(content: Document) -> list[Model]:

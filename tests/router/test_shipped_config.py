@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -26,12 +27,46 @@ FOLDER = Path(__file__).parents[2] / "config"
 FILES = sorted(FOLDER.glob("*.yaml"))
 BEFORE, AFTER = date(2026, 11, 23), date(2026, 12, 2)
 """GPT Image 1.5 ends between them."""
+VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "azure": ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"),
+    "bedrock": ("AWS_BEARER_TOKEN_BEDROCK",),
+    "bfl": ("BFL_API_KEY",),
+    "bria": ("BRIA_API_TOKEN",),
+    "cloudflare": ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID"),
+    "dashscope": ("DASHSCOPE_API_KEY",),
+    "deepinfra": ("DEEPINFRA_API_KEY",),
+    "fal": ("FAL_KEY",),
+    "firefly": ("FIREFLY_CREDENTIALS",),
+    "fireworks": ("FIREWORKS_API_KEY",),
+    "google": ("GEMINI_API_KEY",),
+    "huggingface": ("HF_TOKEN",),
+    "ideogram": ("IDEOGRAM_API_KEY",),
+    "kling": ("KLING_CREDENTIALS",),
+    "microsoft_mai": ("AZURE_AI_API_KEY", "AZURE_AI_ENDPOINT"),
+    "minimax": ("MINIMAX_API_KEY",),
+    "novita": ("NOVITA_API_KEY",),
+    "openai": ("OPENAI_API_KEY",),
+    "openrouter": ("OPENROUTER_API_KEY",),
+    "recraft": ("RECRAFT_API_TOKEN",),
+    "replicate": ("REPLICATE_API_TOKEN",),
+    "runware": ("RUNWARE_API_KEY",),
+    "runway": ("RUNWAYML_API_SECRET",),
+    "seedream": ("ARK_API_KEY",),
+    "stability": ("STABILITY_API_KEY",),
+    "tencent": ("TENCENT_CREDENTIALS",),
+    "together": ("TOGETHER_API_KEY",),
+    "tokenhub": ("TOKENHUB_API_KEY",),
+    "vercel": ("AI_GATEWAY_API_KEY",),
+    "vertex": ("VERTEX_ACCESS_TOKEN", "GOOGLE_CLOUD_PROJECT"),
+    "wavespeed": ("WAVESPEED_API_KEY",),
+    "xai": ("XAI_API_KEY",),
+    "zai": ("ZAI_API_KEY",),
+}
+"""What each deployment reads, its key first: the vendors' own names, where they have some."""
 KEYS = {
-    "OPENAI_API_KEY": "sk-test",
-    "AZURE_OPENAI_API_KEY": "test",
-    "AZURE_OPENAI_ENDPOINT": "https://test.openai.azure.com",
-    "GEMINI_API_KEY": "test",
-    "BFL_API_KEY": "test",
+    name: "https://test.example" if name.endswith("ENDPOINT") else "test"
+    for names in VARIABLES.values()
+    for name in names
 }
 
 
@@ -91,8 +126,8 @@ def test_the_policy_that_ships_is_what_an_absent_one_means() -> None:
 
 
 def test_keys_are_named_and_not_written() -> None:
-    named = {row.key.env for row in load().deployments if row.key is not None}
-    assert named == {"OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "GEMINI_API_KEY", "BFL_API_KEY"}
+    named = {row.prefix: row.key.env for row in load().deployments if row.key is not None}
+    assert named == {name: key for name, (key, *_) in VARIABLES.items()}
     for path in FILES:
         assert not re.search(r"\bsk-|\bbfl_|AIza", path.read_text())
 
@@ -100,11 +135,10 @@ def test_keys_are_named_and_not_written() -> None:
 # Deployments
 
 
-def test_every_model_of_the_catalogue_has_a_deployment() -> None:
+def test_every_model_of_the_catalogue_has_one_deployment() -> None:
     opened = router()
-    prefixes = {"azure_openai": "azure"}
-    expected = {f"{prefixes.get(each.provider, each.provider)}/{each.id}" for each in load_catalog().models.values()}
-    assert set(opened.deployments.by_name) == expected
+    assert Counter(each.model.key for each in opened.deployments) == Counter(list(load_catalog().models))
+    assert {each.name.partition("/")[0] for each in opened.deployments} == set(VARIABLES)
     assert {each.lacking for each in opened.deployments} == {None}
 
 
@@ -112,11 +146,28 @@ def test_what_is_not_set_is_named_and_others_still_serve() -> None:
     opened = router({"GEMINI_API_KEY": "test"})
     lacking = {name.partition("/")[0]: each.lacking for name, each in opened.deployments.by_name.items()}
     assert lacking == {
-        "openai": "environment variable OPENAI_API_KEY is not set",
-        "azure": "environment variable AZURE_OPENAI_API_KEY is not set",
-        "google": None,
-        "bfl": "environment variable BFL_API_KEY is not set",
+        name: f"environment variable {key} is not set" if name != "google" else None
+        for name, (key, *_) in VARIABLES.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("deployment", "variable"),
+    [
+        ("cloudflare/flux-2-dev", "CLOUDFLARE_ACCOUNT_ID"),
+        ("vertex/gemini-3-pro-image", "GOOGLE_CLOUD_PROJECT"),
+        ("microsoft_mai/MAI-Image-2.7", "AZURE_AI_ENDPOINT"),
+    ],
+)
+def test_an_account_has_to_be_named_as_well(deployment: str, variable: str) -> None:
+    found = router({**KEYS, variable: ""}).deployments.by_name[deployment]
+    assert found.lacking == f"environment variable {variable} is not set"
+
+
+def test_settings_that_are_kept_elsewhere_reach_the_adapter() -> None:
+    adapters = {name: each.adapter for name, each in router().deployments.by_name.items()}
+    assert adapters["cloudflare/flux-2-dev"].options == {"account_id": "test"}
+    assert adapters["vertex/gemini-3-pro-image"].options == {"project": "test", "location": "global"}
 
 
 def test_an_azure_resource_has_to_be_named() -> None:
@@ -212,7 +263,7 @@ async def test_lettering_goes_to_gpt_image_2(given: dict[str, Any], on: date) ->
 
 async def test_words_are_not_asked_of_models_that_are_weak_at_them() -> None:
     decision = await explain(text=["SALE"])
-    assert not {name for name in plan(decision) if "klein" in name}
+    assert not {name for name in plan(decision) if "flux-2-klein" in name or "flux-2/klein" in name}
     assert dropped(decision)["bfl/flux-2-klein-4b"] == "text"
 
 

@@ -109,6 +109,16 @@ def cases() -> Iterator[Case]:
 
 
 CASES = list(cases())
+QUOTED = [case for case in CASES if case.model.provider in {"ideogram", "wavespeed"} and case.deployment not in NO_TWIN]
+"""Of vendors that can be asked for a price, for nothing, and do not say it afterwards."""
+QUOTES = """
+version: 1
+deployments:
+  - {provider: ideogram, key: {env: KEY}, settings: {quote: first}}
+  - {provider: wavespeed, key: {env: KEY}, settings: {quote: first}}
+routes:
+  - {name: all, prefer: {by: [price]}}
+"""
 
 
 def shape(rule: SizeRule) -> dict[str, Any]:
@@ -169,6 +179,15 @@ def router(simulator: Simulator) -> Iterator[SyncRouter]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def asking_router(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncRouter]:
+    """It has a call priced before it is made."""
+    path = tmp_path_factory.mktemp("quotes") / "easel.yaml"
+    path.write_text(QUOTES)
+    with Router.sync(path, simulator_url=simulator.base_url, clock=SkippingClock(), environment={}) as opened:
+        yield opened
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_model_does_what_it_is_asked(case: Case, router: SyncRouter, simulator: Simulator) -> None:
     given, model = order(case), case.model
@@ -192,6 +211,21 @@ def test_a_model_does_what_it_is_asked(case: Case, router: SyncRouter, simulator
     if before is not None and after is not None and actual is not None:
         took = after - before
         assert (took != actual) == (case.deployment in PRICED_OTHERWISE), f"the twin takes {took}, and not {actual}"
+
+
+@pytest.mark.parametrize("case", QUOTED, ids=str)
+def test_a_quote_is_what_is_taken_and_what_the_catalogue_says(
+    case: Case, asking_router: SyncRouter, simulator: Simulator
+) -> None:
+    before = charged(case, simulator)
+    cost = asking_router.run(order(case)).cost
+    after = charged(case, simulator)
+    print(f"{case}: quoted {cost.actual_usd}, foretold {cost.estimate.low} to {cost.estimate.worst}")
+    assert cost.basis == "vendor"
+    if before is not None and after is not None:
+        assert after - before == cost.actual_usd
+    if case.deployment not in PRICED_OTHERWISE:
+        check_cost(cost)
 
 
 def test_every_twin_serves_a_provider() -> None:
