@@ -448,13 +448,16 @@ async def events(chunks: AsyncIterator[bytes], *, max_bytes: int = MAX_BODY_BYTE
 
 
 async def _lines(chunks: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[bytes]:
-    pending: list[bytes] = []
+    """Each without its end. Put together once it is whole: a picture comes in many pieces, and is one line."""
+    pending: list[bytes | memoryview] = []
     size = 0
     first = True
 
     def whole() -> bytes:
-        nonlocal first
+        nonlocal first, size
         line = b"".join(pending)
+        pending.clear()
+        size = 0
         if line.endswith(b"\r"):
             line = line[:-1]
         if first:
@@ -462,13 +465,14 @@ async def _lines(chunks: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[
         return line
 
     async for chunk in chunks:
-        head, *rest = chunk.split(b"\n")
-        pending.append(head)
-        size += len(head)
+        view, start = memoryview(chunk), 0
+        while (end := chunk.find(b"\n", start)) >= 0:
+            pending.append(view[start:end])
+            yield whole()
+            start = end + 1
+        pending.append(view[start:])
+        size += len(chunk) - start
         if size > max_bytes:
             raise BadReply(f"one event is longer than {max_bytes:,} bytes")
-        for following in rest:
-            yield whole()
-            pending, size = [following], len(following)
     if any(pending):
         yield whole()
