@@ -33,6 +33,7 @@ class Automatic1111(Adapter):
         "inpainting_mask_invert": "mask",
         "mask": "mask",
         "negative_prompt": "negative_prompt",
+        "override_settings": "model",
         "prompt": "prompt",
         "seed": "seed",
         "width": "size",

@@ -154,9 +154,7 @@ def _unfinished(reason: str, *, path: str) -> errors.ProviderError:
         return errors.ModerationBlocked(f"Bedrock: {reason}", stage=REFUSED.get(reason, "unknown"), code=reason)
     if reason != FAILED:
         return errors.BadReply(f"unknown finish reason {reason!r}", path=path)
-    error = errors.ProviderUnavailable("the model failed", code=reason)
-    error.billed = None
-    return error
+    return errors.job_ended("the model failed", code=reason)
 
 
 # Signature Version 4

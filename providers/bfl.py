@@ -161,10 +161,7 @@ def _usage(job: Node) -> Usage:
 
 
 def _gone() -> errors.ProviderError:
-    """The job was taken and is not known any more: it may have been paid for, so it is not submitted again here."""
-    error = errors.ProviderUnavailable("the job that was submitted is not known any more", code=NOT_FOUND)
-    error.retry, error.billed = False, None
-    return error
+    return errors.job_ended("the job that was submitted is not known any more", code=NOT_FOUND)
 
 
 def _reasons(job: Node) -> Iterator[str]:

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from .base import Adapter, Call, Done, ImageRequest, ImageUrl, Model, Node, Reply, Usage, Wait, errors, images
+from .base.refusal import is_refusal
+from .base.reply import seed_in
 
 POLL_SECONDS = 1.0  # unconfirmed: Bria names no pace
 LISTS = frozenset({"image/generate", "image/generate/lite", "image/edit"})
@@ -24,8 +26,6 @@ WAITING = "IN_PROGRESS"
 COMPLETED = "COMPLETED"
 FAILED = frozenset({"ERROR", "UNKNOWN"})
 NOT_FOUND = "NOT_FOUND"
-REFUSED = "moderation"
-"""Bria has one status (422) and one code for a wrong field and for a refusal, so only its words tell them apart."""
 INVALID = frozenset({"VALIDATION_ERROR", "400", "413", "415", "422", "460"})
 UNSUPPORTED_INPUT = 506
 
@@ -95,7 +95,7 @@ class Bria(Adapter):
         if reply.status == 404 and body and body.text_at("status") == NOT_FOUND:
             return _gone()
         error = super().error(reply)
-        if reply.status == 422 and body and _is_refusal(body):
+        if reply.status == 422 and body and _says_refused(body):
             return errors.ModerationBlocked(str(error), status=422, code=error.code)
         if reply.status == UNSUPPORTED_INPUT:
             return errors.InvalidRequest(str(error), status=reply.status, code=error.code)
@@ -112,29 +112,26 @@ def _seed(node: Node | None) -> int | None:
     """A number, in some answers as text."""
     if node is None:
         return None
-    text = node.value if isinstance(node.value, str) else ""
-    return int(text) if text.isdecimal() and len(text) < 20 else node.integer
+    said = seed_in(node.value) if isinstance(node.value, str) else None
+    return node.integer if said is None else said
 
 
-def _is_refusal(body: Node) -> bool:
-    said = f"{body.text_at('error', 'message')} {body.text_at('error', 'details')}"
-    return REFUSED in said.lower()
+def _says_refused(body: Node) -> bool:
+    """One status (422) and one code stand for a wrong field and for a refusal, so only the words tell them apart."""
+    return is_refusal(f"{body.text_at('error', 'message')} {body.text_at('error', 'details')}")
 
 
 def _failed(job: Node, state: str) -> errors.ProviderError:
     code = job.at("error", "code")
     name = state if code is None else str(code.value)
     message = job.text_at("error", "message") or f"the job ended in failure: {state}"
-    if _is_refusal(job):
+    if _says_refused(job):
         return errors.ModerationBlocked(message, code=name)
-    return (errors.InvalidRequest if name in INVALID else errors.ProviderUnavailable)(message, code=name)
+    return errors.InvalidRequest(message, code=name) if name in INVALID else errors.job_ended(message, code=name)
 
 
 def _gone() -> errors.ProviderError:
-    """The job was taken and may have been paid for, so it is not submitted again here."""
-    error = errors.ProviderUnavailable("the job that was submitted is not known any more", code=NOT_FOUND)
-    error.retry, error.billed = False, None
-    return error
+    return errors.job_ended("the job that was submitted is not known any more", code=NOT_FOUND)
 
 
 ADAPTER = Bria

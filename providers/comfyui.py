@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from .base import Adapter, Call, Done, File, ImageRequest, ImageUrl, Model, Node, Reply, Usage, Wait, errors
+from .base.adapter import after
 from .base.errors import ConfigError, Problem
 from .base.images_api import mask_png
 
@@ -81,18 +81,19 @@ class ComfyUI(Adapter):
         if request.mask is not None:
             files.append(File("image", "mask.png", "image/png", mask_png(request.mask, model)))
 
-        def queue(names: tuple[str, ...]) -> Call:
+        def queue(names: list[str]) -> Call:
             pictures, mask = names[: len(request.input_images)], names[len(request.input_images) :]
             return Call.post(QUEUE, json={"prompt": self._filled(request, pictures, mask)})
 
-        return _uploading(files, queue)
+        uploads = [Call.form("/upload/image", fields={"type": "input"}, files=[each]) for each in files]
+        return after(uploads, _file_name, queue)
 
-    def _filled(self, request: ImageRequest, pictures: tuple[str, ...], mask: tuple[str, ...]) -> Graph:
+    def _filled(self, request: ImageRequest, pictures: list[str], mask: list[str]) -> Graph:
         """The graph, with what the request says in its slots. Raises InvalidRequest for what has none."""
         seed = request.seed
         if seed is None and "seed" in self._slots:
             seed = secrets.randbelow(LARGEST_SEED)
-        said: dict[str, tuple[object, ...]] = {
+        said: dict[str, Sequence[object]] = {
             "prompt": (request.prompt,) if request.prompt else (),
             "negative_prompt": (request.negative_prompt,) if request.negative_prompt else (),
             "seed": (seed,) if seed is not None else (),
@@ -133,7 +134,7 @@ class ComfyUI(Adapter):
             raise failed
         if status != "success":
             raise errors.BadReply(f"unknown status {status!r}", path=f"{entry.path}.status.status_str")
-        found = [ImageUrl(self.base_url + address) for address in _addresses(entry["outputs"], self._output)]
+        found = [ImageUrl(address, keyed=True) for address in _addresses(entry["outputs"], self._output)]
         if not found:
             raise errors.BadReply("no picture was saved", path=f"{entry.path}.outputs")
         return Done(images=list(found), usage=Usage(images=len(found)))
@@ -162,18 +163,11 @@ def _wrong(message: str) -> ConfigError:
     return ConfigError([Problem(ComfyUI.name, message)])
 
 
-def _uploading(files: list[File], queue: Callable[[tuple[str, ...]], Call], known: tuple[str, ...] = ()) -> Call:
-    """Every file, one after the other, and then the call that names them all: by the names it has given them."""
-    if len(known) == len(files):
-        return queue(known)
-
-    def uploaded(reply: Reply) -> Call:
-        answer = reply.json()
-        name, folder = answer["name"].text, answer.text_at("subfolder")
-        return _uploading(files, queue, (*known, f"{folder}/{name}" if folder else name))
-
-    upload = Call.form("/upload/image", fields={"type": "input"}, files=[files[len(known)]])
-    return replace(upload, then=uploaded)
+def _file_name(uploaded: Reply) -> str:
+    """The name that ComfyUI has given to it, within its folder."""
+    answer = uploaded.json()
+    name, folder = answer["name"].text, answer.text_at("subfolder")
+    return f"{folder}/{name}" if folder else name
 
 
 def _addresses(outputs: Node, only: str | None) -> Iterator[str]:

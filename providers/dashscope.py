@@ -96,7 +96,7 @@ class DashScope(Adapter):
         if status == "FAILED":
             raise self._failed(output, model)
         if status in STOPPED:
-            raise _stopped(status)
+            raise errors.job_ended(f"the task ended without a picture: {status}", code=status)
         if status != "SUCCEEDED":
             raise errors.BadReply(f"unknown task status {status!r}", path="$.output.task_status")
         return self._done(answer, model)
@@ -171,13 +171,6 @@ def _said(output: Node) -> Iterator[ImageUrl]:
 
 def _result(slot: Node) -> ImageUrl:
     return ImageUrl(slot["url"].text, revised_prompt=slot.text_at("actual_prompt"))
-
-
-def _stopped(status: str) -> errors.ProviderError:
-    """It may have been paid for, so it is not submitted again here."""
-    error = errors.ProviderUnavailable(f"the task ended without a picture: {status}", code=status)
-    error.retry, error.billed = False, None
-    return error
 
 
 ADAPTER = DashScope

@@ -62,13 +62,18 @@ class DeepInfra(ImagesApi):
         body = reply.json()
         if body.get("images") is None:
             return super().read(reply, model)
+        cost = body.find("inference_status", "cost")
         if body.text_at("inference_status", "status") == "failed":
-            raise errors.ProviderUnavailable("the inference failed", code="failed")
+            raise errors.job_ended("the inference failed", code="failed", billed=cost.decimal > 0 if cost else None)
         flagged = _is_flagged(body.at("nsfw_content_detected"))
-        seed, cost = body.get("seed"), body.find("inference_status", "cost")
+        seed = body.get("seed")
         found = [_picture(each, seed.integer if seed else None) for each in body["images"].items()]
         if not found and flagged:
-            raise errors.ModerationBlocked("DeepInfra gave no picture: nsfw_content_detected", stage="output")
+            raise errors.ModerationBlocked(
+                "DeepInfra gave no picture: nsfw_content_detected",
+                stage="output",
+                billed=cost.decimal > 0 if cost else None,
+            )
         if not found:
             raise errors.BadReply("no picture", path="$.images")
         return Done(

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from .base import Adapter, Call, Done, ImageRequest, Model, Node, Reply, Usage, Wait, errors, images
 from .base.adapter import Picture
-from .base.images_api import mask_png, picture, texts
+from .base.images_api import mask_url, picture, texts
 from .base.naming import named
 
 POLL_SECONDS = 0.5
@@ -86,15 +86,14 @@ class Fal(Adapter):
         if error.code == REFUSED and complaint is not None:
             return _refusal(complaint, str(error), reply.status)
         error.code = error.code or reply.headers.get("x-fal-error-type")
-        if REQUESTS in path and reply.status == 404:
-            gone = errors.ProviderUnavailable("the request that was submitted is not known any more", code="not_found")
-            gone.retry, gone.billed = False, None  # it may have been paid for, so it is not submitted again here
-            return gone
-        if REQUESTS in path and not path.endswith(STATUS) and reply.status >= 500 and body is not None:
+        if reply.status < 500 or body is None:
+            return error
+        # Said by fal itself, which bills none of these, however late they come.
+        if REQUESTS in path and not path.endswith(STATUS):
             return errors.ProviderUnavailable(f"the model failed: {error}", code=error.code)
-        if reply.status == 422 and REQUESTS in path:
-            error.billed = None  # unconfirmed: one that comes after the model has run may be billed
-        return error
+        failed = errors.ProviderUnavailable(str(error), status=reply.status, code=error.code)
+        failed.retry_after_seconds = error.retry_after_seconds
+        return failed
 
     def error_code(self, body: Node) -> str | None:
         return body.text_at("detail", 0, "type") or body.text_at("error_type")
@@ -105,7 +104,7 @@ def _said(request: ImageRequest, model: Model) -> dict[str, object]:
         "prompt": request.prompt or None,
         "negative_prompt": request.negative_prompt,
         "images": [images.to_data_url(each) for each in request.input_images],
-        "mask": _mask(request, model),
+        "mask": mask_url(request, model),
         "size": _size(request, model),
         "aspect_ratio": str(request.aspect_ratio) if request.aspect_ratio else None,
         "resolution": request.resolution,
@@ -124,12 +123,6 @@ def _size(request: ImageRequest, model: Model) -> object:
     if size is None or model.sizes_of(request).value.kind == "fixed":
         return None if size is None else str(size)
     return {"width": size.width, "height": size.height}
-
-
-def _mask(request: ImageRequest, model: Model) -> str | None:
-    if request.mask is None:
-        return None
-    return f"data:image/png;base64,{images.to_base64(mask_png(request.mask, model))}"
 
 
 def _result_address(answer: Node, asked: str) -> str:

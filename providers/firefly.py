@@ -11,12 +11,13 @@ The key is `CLIENT_ID:CLIENT_SECRET` of an OAuth server-to-server credential. It
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar, cast
 from urllib.parse import urlencode
 
 from .base import Adapter, Call, Done, ImageRequest, ImageUrl, Model, Node, Reply, Token, Usage, Wait, errors, images
+from .base.adapter import after
 
 IMS_URL = "https://ims-na1.adobelogin.com/ims/token/v3"
 SCOPE = "openid,AdobeID,session,additional_info,read_organizations,firefly_api,ff_apis"
@@ -106,10 +107,10 @@ class Firefly(Adapter):
 
     def call(self, request: ImageRequest, model: Model) -> Call:
         """The pictures first, one upload each; then the job, which names them. In the mask, white is filled."""
-        files = [(each.media_type, each.data) for each in request.input_images]
+        uploads = [_upload(each.media_type, each.data) for each in request.input_images]
         if request.mask is not None:
-            files.append(("image/png", images.masked(request.mask, repaint="white")))
-        return _uploaded(files, lambda identifiers: self._job(request, model, identifiers))
+            uploads.append(_upload("image/png", images.masked(request.mask, repaint="white")))
+        return after(uploads, _identifier, lambda identifiers: self._job(request, model, identifiers))
 
     def _job(self, request: ImageRequest, model: Model, identifiers: list[str]) -> Call:
         body = _image_5(request, identifiers) if model.wire == "image5" else _body(request, model, identifiers)
@@ -141,10 +142,7 @@ class Firefly(Adapter):
         if reply.status == CONTENT_POLICY or error.code in REFUSED:
             return _refused(str(error), error.code, reply.status)
         if error.code == UNKNOWN_JOB:
-            # It was taken and may have been paid for, so it is not submitted again here.
-            gone = errors.ProviderUnavailable("the job that was submitted is not known any more", code=UNKNOWN_JOB)
-            gone.retry, gone.billed = False, None
-            return gone
+            return errors.job_ended("the job that was submitted is not known any more", code=UNKNOWN_JOB)
         if reply.status == 410:
             return errors.ModelNotFound(str(error), status=410, code=error.code)
         return error
@@ -158,20 +156,12 @@ class Firefly(Adapter):
         return detail or body.text_at("message") or body.text_at("error_description") or super().error_message(body)
 
 
-def _uploaded(files: list[tuple[str, bytes]], then: Callable[[list[str]], Call]) -> Call:
-    """Uploads `files` in turn; `then` makes the call after them from their ids."""
+def _upload(media_type: str, data: bytes) -> Call:
+    return Call("POST", UPLOADS, {"content-type": media_type}, data)
 
-    def following(identifiers: list[str]) -> Call:
-        if len(identifiers) == len(files):
-            return then(identifiers)
-        media_type, data = files[len(identifiers)]
 
-        def read(reply: Reply) -> Call:
-            return following([*identifiers, reply.json()["images"][0]["id"].text])
-
-        return Call("POST", UPLOADS, {"content-type": media_type}, data, then=read)
-
-    return following([])
+def _identifier(uploaded: Reply) -> str:
+    return uploaded.json()["images"][0]["id"].text
 
 
 def _image_5(request: ImageRequest, identifiers: list[str]) -> dict[str, object]:
@@ -234,11 +224,12 @@ def _is_true(node: Node | None) -> bool:
 
 
 def _failed(job: Node, status: str) -> errors.ProviderError:
+    """Whether a job that fails is billed is not published."""
     code = job.text_at("error_code")
     message = job.text_at("message") or f"the job ended: {status}"
     if code in REFUSED:
         return _refused(message, code, None)
-    return errors.ProviderUnavailable(message, code=code or status)
+    return errors.job_ended(message, code=code or status)
 
 
 def _refused(message: str, code: str | None, status: int | None) -> errors.ModerationBlocked:

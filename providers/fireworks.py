@@ -127,10 +127,7 @@ def _job(reply: Reply, model: Model) -> Done | Wait:
     if status in REFUSED:
         raise errors.ModerationBlocked(f"Fireworks: {status}", stage=REFUSED[status], code=status)
     if status in FAILED or status == GONE:
-        # It may have been paid for, so it is not submitted again here.
-        error = errors.ProviderUnavailable(f"the job ended without a picture: {status}", code=status)
-        error.retry, error.billed = False, None
-        raise error
+        raise errors.job_ended(f"the job ended without a picture: {status}", code=status)
     if status != "Ready":
         raise errors.BadReply(f"unknown job status {status!r}", path="$.status")
     return Done([ImageUrl(body["result"]["sample"].text)], Usage(images=1))

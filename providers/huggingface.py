@@ -296,12 +296,10 @@ def _done(found: list[ImageUrl], *, path: str, moderation: str | None = None) ->
 
 
 def _failure(vendor: str, said: str) -> errors.ProviderError:
-    """A job that failed says of what in words only. It may have been paid for, so it is not submitted again here."""
+    """A job that failed says of what in words only."""
     if is_refusal(said):
         return errors.ModerationBlocked(f"{vendor}: {said}")
-    failed = errors.ProviderUnavailable(f"{vendor}: {said}")
-    failed.retry, failed.billed = False, None
-    return failed
+    return errors.job_ended(f"{vendor}: {said}")
 
 
 @dataclass(frozen=True, slots=True)

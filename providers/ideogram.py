@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from .base import Adapter, Call, Done, File, ImageRequest, ImageUrl, Model, Node, Reply, Usage, Wait, errors, images
 from .base.errors import ConfigError, Problem
@@ -127,14 +127,10 @@ class Ideogram(Adapter):
         )
 
     def error(self, reply: Reply) -> errors.ProviderError:
-        """422 is a refusal; 404 is the generation when it was a generation that was asked for."""
+        """422 is a refusal."""
         error = super().error(reply)
         if reply.status == 422:
             return errors.ModerationBlocked(str(error), stage="input", status=422, code=error.code, billed=False)
-        if reply.status == 404 and urlsplit(reply.url).path.startswith(GENERATIONS):
-            gone = errors.ProviderUnavailable("the generation that was begun is not known any more", code="not_found")
-            gone.retry, gone.billed = False, None  # it may have been paid for, so it is not begun again here
-            return gone
         return error
 
     def error_code(self, body: Node) -> str | None:

@@ -150,9 +150,12 @@ def _failure(body: Node, *, status: int) -> errors.ProviderError:
 
 
 def _failed(said: str, request_id: str | None) -> errors.ProviderError:
+    """Whether a task that fails is billed is not published."""
     if RISK in said.lower() or is_refusal(said):
         return errors.ModerationBlocked(f"Kling: {said}", request_id=request_id)
-    return errors.ProviderUnavailable(f"the task failed: {said}", request_id=request_id)
+    failed = errors.job_ended(f"the task failed: {said}")
+    failed.request_id = request_id
+    return failed
 
 
 # The token

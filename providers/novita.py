@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from .base import (
     Adapter,
@@ -31,6 +31,7 @@ from .base import (
     images,
 )
 from .base.refusal import if_refused, is_refusal
+from .base.reply import seed_in
 
 POLL_SECONDS = 1.0
 RESULT = "/v3/async/task-result"
@@ -118,9 +119,7 @@ class Novita(Adapter):
         return Done(list(found), Usage(images=len(found)))
 
     def error(self, reply: Reply) -> errors.ProviderError:
-        """404 is the task when it was the task that was asked for; a refusal's words tell (unconfirmed)."""
-        if reply.status == 404 and urlsplit(reply.url).path.endswith(RESULT):
-            return _unsure("the task that was submitted is not known any more")
+        """A refusal's words tell (unconfirmed)."""
         return if_refused(super().error(reply))
 
     def error_code(self, body: Node) -> str | None:
@@ -173,25 +172,16 @@ def _in_two_parts(request: ImageRequest, model: Model, options: Mapping[str, obj
 def _seed(body: Node) -> int | None:
     """Of the whole task. unconfirmed: whether as a number or as text."""
     found = body.at("extra", "seed")
-    if found is None:
-        return None
-    if type(found.value) is int:
+    if found is not None and type(found.value) is int:
         return found.value
-    return int(found.value) if isinstance(found.value, str) and found.value.isdecimal() else None
+    return seed_in(body.text_at("extra", "seed"))
 
 
 def _failure(said: str) -> errors.ProviderError:
     """Of what a task failed is said in words only."""
     if is_refusal(said):
         return errors.ModerationBlocked(f"Novita: {said}")
-    return _unsure(f"the task failed: {said}")
-
-
-def _unsure(message: str) -> errors.ProviderError:
-    """It may have been paid for, so it is not submitted again here."""
-    error = errors.ProviderUnavailable(message)
-    error.retry, error.billed = False, None
-    return error
+    return errors.job_ended(f"the task failed: {said}")
 
 
 ADAPTER = Novita

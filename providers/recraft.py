@@ -30,6 +30,7 @@ from .base import (
     errors,
     images,
 )
+from .base.refusal import is_refusal
 
 USD_PER_CREDIT = Decimal("0.001")
 STRENGTH = 0.5
@@ -40,7 +41,6 @@ PAINTING = frozenset(
 )
 """Doors that paint several pictures in one call."""
 REFUSED = frozenset({400, 403, 422})
-REFUSAL_WORDS = ("moderat", "content policy", "nsfw")
 """unconfirmed: Recraft says only that a refusal is a 4xx that explains itself. To be dropped once it has a code."""
 
 
@@ -99,9 +99,7 @@ class Recraft(Adapter):
     def error(self, reply: Reply) -> errors.ProviderError:
         """Plain text or JSON. Of plain text nothing is kept but the status."""
         error = super().error(reply)
-        if reply.status in REFUSED and any(
-            each in reply.body.decode("utf-8", "replace").lower() for each in REFUSAL_WORDS
-        ):
+        if reply.status in REFUSED and is_refusal(reply.body.decode("utf-8", "replace")):
             return errors.ModerationBlocked(
                 str(error), stage="input", status=reply.status, code=error.code, billed=False
             )

@@ -10,12 +10,13 @@ URLs, larger ones are uploaded first. `provider_options: {replicate: …}` are m
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from .base import Adapter, Call, Done, File, ImageRequest, ImageUrl, Model, Reply, Usage, Wait, errors, images
+from .base.adapter import after
 from .base.errors import ConfigError, Problem
 from .base.images_api import mask_png
 from .base.naming import named
@@ -36,9 +37,6 @@ CUSTOM = "black-forest-labs/"
 """Models that are given pixels with a ratio of custom."""
 NAMES = {"images": "input_images[]", "n": "num_outputs", "output_compression": "output_quality"}
 """What most models call it."""
-
-Uploaded = tuple[str, bytes]
-"""Media type and data."""
 
 
 class Replicate(Adapter):
@@ -92,7 +90,7 @@ class Replicate(Adapter):
             given = {**_said(request, model), "images": pictures, "mask": mask}
             return self._create(model, named(given, model, NAMES) | request.options(self.name))
 
-        return _uploading(files, create)
+        return after([_upload(*each, place) for place, each in enumerate(files, 1)], _address, create)
 
     def _create(self, model: Model, given: Mapping[str, object]) -> Call:
         kept = {name: value for name, value in given.items() if value is not None}
@@ -111,7 +109,9 @@ class Replicate(Adapter):
         if status == "failed":
             raise _failure(prediction.text_at("error") or "no reason given")
         if status in STOPPED:
-            raise _ended(f"the prediction ended without a picture: {status}", code=status, billed=STOPPED[status])
+            raise errors.job_ended(
+                f"the prediction ended without a picture: {status}", code=status, billed=STOPPED[status]
+            )
         if status != "succeeded":
             raise errors.BadReply(f"unknown prediction status {status!r}", path="$.status")
         output, version = prediction["output"], prediction.text_at("version")
@@ -124,12 +124,6 @@ class Replicate(Adapter):
             model_snapshot=version if version != "hidden" else None,
             request_id=prediction.text_at("id"),
         )
-
-    def error(self, reply: Reply) -> errors.ProviderError:
-        """404 is the prediction when it was a prediction that was asked for, else the model."""
-        if reply.status == 404 and "/predictions/" in urlsplit(reply.url).path:
-            return _ended("the prediction that was created is not known any more", code="not_found", billed=None)
-        return super().error(reply)
 
 
 def _said(request: ImageRequest, model: Model) -> dict[str, object]:
@@ -158,21 +152,16 @@ def _ratio(request: ImageRequest, model: Model) -> str | None:
     return str(request.aspect_ratio) if request.aspect_ratio else None
 
 
-def _uploading(files: list[Uploaded], create: Callable[[list[str]], Call], known: tuple[str, ...] = ()) -> Call:
-    """Every file's address, one after the other, and then the call that names them all."""
-    if len(known) == len(files):
-        return create(list(known))
-    media_type, data = files[len(known)]
+def _upload(media_type: str, data: bytes, place: int) -> Call | str:
+    """A data URL where it may be one."""
     if len(data) <= DATA_URL_BYTES:
-        address = f"data:{media_type};base64,{images.to_base64(data)}"
-        return _uploading(files, create, (*known, address))
+        return f"data:{media_type};base64,{images.to_base64(data)}"
+    file = File("content", f"picture-{place}.{media_type.removeprefix('image/')}", media_type, data)
+    return Call.form("/files", fields={}, files=[file])
 
-    def uploaded(reply: Reply) -> Call:
-        return _uploading(files, create, (*known, reply.json()["urls"]["get"].text))
 
-    name = f"picture-{len(known) + 1}.{media_type.removeprefix('image/')}"
-    upload = Call.form("/files", fields={}, files=[File("content", name, media_type, data)])
-    return replace(upload, then=uploaded)
+def _address(uploaded: Reply) -> str:
+    return uploaded.json()["urls"]["get"].text
 
 
 def _failure(said: str) -> errors.ProviderError:
@@ -181,14 +170,7 @@ def _failure(said: str) -> errors.ProviderError:
     name = code[1] if code else None
     if name == SENSITIVE or is_refusal(said):
         return errors.ModerationBlocked(f"Replicate: {said}", code=name)
-    return _ended(f"the prediction failed: {said}", code=name, billed=None)
-
-
-def _ended(message: str, *, code: str | None, billed: bool | None) -> errors.ProviderError:
-    """It may have been paid for, so it is not created again here."""
-    error = errors.ProviderUnavailable(message, code=code)
-    error.retry, error.billed = False, billed
-    return error
+    return errors.job_ended(f"the prediction failed: {said}", code=name)
 
 
 ADAPTER = Replicate

@@ -29,7 +29,7 @@ from .base import (
     errors,
     images,
 )
-from .base.images_api import mask_png
+from .base.images_api import mask_url
 
 TASKS = "/v1"
 POLL_SECONDS = 1.0
@@ -56,6 +56,7 @@ class Runware(Adapter):
         "resolution": "resolution",
         "seed": "seed",
         "seedImage": "images",
+        "taskType": "operation",
         "width": "size",
     }
     codes: ClassVar[Mapping[str, type[errors.ProviderError]]] = {
@@ -130,9 +131,7 @@ class Runware(Adapter):
             return errors.ModerationBlocked(message, code=code)
         if kind := self.codes.get(code or ""):
             return kind(message, code=code)
-        failed = errors.ProviderUnavailable(f"the task failed: {message}", code=code)
-        failed.retry, failed.billed = False, None
-        return failed
+        return errors.job_ended(f"the task failed: {message}", code=code)
 
 
 def _post(task: Mapping[str, object]) -> Call:
@@ -146,7 +145,7 @@ def _pictures(request: ImageRequest, model: Model) -> dict[str, object]:
     addresses = [images.to_data_url(each) for each in request.input_images]
     if request.mask is None:
         return {"referenceImages": addresses or None}
-    mask = f"data:image/png;base64,{images.to_base64(mask_png(request.mask, model))}"
+    mask = mask_url(request, model)
     return {"seedImage": addresses[0], "maskImage": mask, "referenceImages": addresses[1:] or None}
 
 

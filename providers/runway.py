@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from .base import Adapter, Call, Done, ImageRequest, ImageUrl, Model, Node, Reply, Usage, Wait, errors, images
 
@@ -73,19 +73,15 @@ class Runway(Adapter):
         if status.text == "FAILED":
             raise _failure(task.text_at("failureCode") or "", cost)
         if status.text == "CANCELLED":
-            raise _stopped("the task was cancelled", code=status.text, cost=cost)
+            raise errors.job_ended(
+                "the task was cancelled", code=status.text, billed=None if cost is None else cost > 0
+            )
         if status.text != "SUCCEEDED":
             raise errors.BadReply(f"unknown task status {status.text!r}", path="$.status")
         outputs = [ImageUrl(each.text) for each in task["output"].items()]
         if not outputs:
             raise errors.BadReply("no video", path="$.output")
         return Done(images=list(outputs), usage=Usage(images=len(outputs), cost_usd=cost))
-
-    def error(self, reply: Reply) -> errors.ProviderError:
-        """404 is the task when it was the task that was asked for, else the model or the endpoint."""
-        if reply.status == 404 and TASKS in urlsplit(reply.url).path:
-            return _stopped("the task that was submitted is not known any more", code="not_found", cost=None)
-        return super().error(reply)
 
 
 def _cost(task: Node) -> Decimal | None:
@@ -112,13 +108,6 @@ def _failure(code: str, cost: Decimal | None) -> errors.ProviderError:
     failed.billed = billed
     failed.retry = billed is False and not code.startswith(NO_USE)
     return failed
-
-
-def _stopped(message: str, *, code: str, cost: Decimal | None) -> errors.ProviderError:
-    """It may have been paid for, so it is not submitted again here."""
-    error = errors.ProviderUnavailable(message, code=code)
-    error.retry, error.billed = False, None if cost is None else cost > 0
-    return error
 
 
 ADAPTER = Runway

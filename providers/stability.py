@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from .base import Adapter, Call, Done, File, ImageBytes, ImageRequest, Model, Node, Reply, Usage, Wait, errors, images
+from .base.reply import seed_in
 
 PATH = "/v2beta/stable-image/"
 RESULTS = "/v2beta/results/"
@@ -98,18 +99,13 @@ class Stability(Adapter):
             raise errors.ModerationBlocked("Stability blurred the picture", stage="output", code=reason)
         if reason != FINISHED:
             raise errors.BadReply(f"unknown finish reason {reason!r}", path="finish-reason")
-        seed = reply.headers.get("seed", "")
-        picture = ImageBytes(reply.body, seed=int(seed) if seed.isdecimal() else None)
+        picture = ImageBytes(reply.body, seed=seed_in(reply.headers.get("seed")))
         return Done(images=[picture], usage=Usage(images=1))
 
     def error(self, reply: Reply) -> errors.ProviderError:
         error = super().error(reply)
         if error.code == REFUSED:
             return errors.ModerationBlocked(str(error), stage="input", status=reply.status, code=REFUSED, billed=False)
-        if reply.status == 404 and urlsplit(reply.url).path.startswith(RESULTS):
-            gone = errors.ProviderUnavailable("the job that was submitted is not known any more", code=error.code)
-            gone.retry, gone.billed = False, None  # it may have been paid for, so it is not submitted again here
-            return gone
         if isinstance(error, errors.RateLimited):
             error.retry_after_seconds = error.retry_after_seconds or BLOCKED_SECONDS
         return error

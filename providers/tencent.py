@@ -213,14 +213,19 @@ class Tencent(Adapter):
         return kind(said, status=status, code=code, request_id=request_id)
 
     def _failed(self, answer: Node, request_id: str | None) -> errors.ProviderError:
-        """Why a job failed. It has ended, so nothing here may read as if it could be asked for again."""
+        """Why a job failed. It has ended, so nothing here may read as if it could be asked for again.
+
+        Whether one that fails is billed is not published.
+        """
         code = answer.text_at("JobErrorCode") or ""
         message = answer.text_at("JobErrorMsg") or answer.text_at("JobStatusMsg") or "the job failed"
         if code in REFUSED:
             return errors.ModerationBlocked(message, stage=REFUSED[code], code=code, request_id=request_id)
         kind = self._kind(code)
         kind = kind if kind and kind is not errors.RateLimited else errors.ProviderUnavailable
-        return kind(message, code=code or None, request_id=request_id)
+        failed = kind(message, code=code or None, request_id=request_id)
+        failed.retry, failed.billed = False, None
+        return failed
 
 
 def _service(action: str) -> str:

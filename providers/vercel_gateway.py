@@ -107,7 +107,7 @@ def _png(data: bytes) -> dict[str, object]:
 
 
 def _options(request: ImageRequest, model: Model, given: Mapping[str, object]) -> dict[str, object]:
-    """The caller's, member by member over what the request says."""
+    """The caller's, beside what the request says. Raises InvalidRequest where both speak: one of them is not priced."""
     said: dict[str, dict[str, object]] = {"gateway": {"user": request.user}}
     if model.wire.startswith(f"{OPENAI}/"):
         said[OPENAI] = {
@@ -119,9 +119,14 @@ def _options(request: ImageRequest, model: Model, given: Mapping[str, object]) -
     whole = dict(given)
     for maker, members in said.items():
         ours = {name: value for name, value in members.items() if value is not None}
-        theirs = given.get(maker, {})
-        if ours and isinstance(theirs, Mapping):
-            whole[maker] = {**ours, **cast("Mapping[str, object]", theirs)}
+        if not ours:
+            continue
+        options = given.get(maker, {})
+        theirs = cast("Mapping[str, object]", options) if isinstance(options, Mapping) else ours
+        if ours.keys() & theirs.keys():
+            said_twice = ", ".join(ours)
+            raise errors.InvalidRequest(f"the option {maker} says again what the request says ({said_twice})")
+        whole[maker] = {**ours, **theirs}
     return whole
 
 

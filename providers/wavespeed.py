@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from .base import (
     Adapter,
@@ -33,9 +33,9 @@ from .base import (
     images,
 )
 from .base.errors import ConfigError, Problem
-from .base.images_api import mask_png
+from .base.images_api import mask_url
 from .base.naming import named
-from .base.refusal import is_refusal
+from .base.refusal import if_refused, is_refusal
 
 POLL_SECONDS = 1.0
 PREDICTIONS = "/predictions/"
@@ -106,7 +106,7 @@ class WaveSpeed(Adapter):
         if status == "failed":
             raise _failure(task.text_at("error") or "no reason given")
         if status in STOPPED:
-            raise _stopped(f"the task ended without a picture: {status}", code=status)
+            raise errors.job_ended(f"the task ended without a picture: {status}", code=status)
         if status != "completed":
             raise errors.BadReply(f"unknown task status {status!r}", path="$.data.status")
         outputs = list(task["outputs"].items())
@@ -127,10 +127,8 @@ class WaveSpeed(Adapter):
         return envelope["data"]
 
     def error(self, reply: Reply) -> errors.ProviderError:
-        """404 is the task when it was the task that was asked for, else the model."""
-        if reply.status == 404 and PREDICTIONS in urlsplit(reply.url).path:
-            return _stopped("the task that was submitted is not known any more", code="not_found")
-        return super().error(reply)
+        """A code for a refusal is not published: its words tell (unconfirmed)."""
+        return if_refused(super().error(reply))
 
     def error_code(self, body: Node) -> str | None:
         return body.text_at("error_code")
@@ -144,7 +142,7 @@ def _said(request: ImageRequest, model: Model) -> dict[str, object]:
         "prompt": request.prompt or None,
         "negative_prompt": request.negative_prompt,
         "images": [images.to_data_url(each) for each in request.input_images],
-        "mask": _mask(request, model),
+        "mask": mask_url(request, model),
         "size": f"{request.size.width}*{request.size.height}" if request.size else None,
         "aspect_ratio": str(request.aspect_ratio) if request.aspect_ratio else None,
         "resolution": request.resolution,
@@ -154,12 +152,6 @@ def _said(request: ImageRequest, model: Model) -> dict[str, object]:
         "seed": request.seed,
         "n": request.n if request.n > 1 else None,
     }
-
-
-def _mask(request: ImageRequest, model: Model) -> str | None:
-    if request.mask is None:
-        return None
-    return f"data:image/png;base64,{images.to_base64(mask_png(request.mask, model))}"
 
 
 def _picture(output: Node) -> ImageUrl | ImageBase64:
@@ -182,16 +174,7 @@ def _failure(said: str) -> errors.ProviderError:
         return errors.ProviderUnavailable(f"the task failed: {said}")
     if is_refusal(said):
         return errors.ModerationBlocked(f"WaveSpeed: {said}", billed=False)
-    failed = errors.ProviderUnavailable(f"the task failed: {said}")
-    failed.retry = False
-    return failed
-
-
-def _stopped(message: str, *, code: str) -> errors.ProviderError:
-    """It may have been paid for, so it is not submitted again here."""
-    error = errors.ProviderUnavailable(message, code=code)
-    error.retry, error.billed = False, None
-    return error
+    return errors.job_ended(f"the task failed: {said}", billed=False)
 
 
 ADAPTER = WaveSpeed

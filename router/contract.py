@@ -40,6 +40,7 @@ CONVERTIBLE: tuple[OutputFormat, ...] = ("png", "jpeg", "webp")
 """Formats that can be made here from one another."""
 COMPRESSIBLE: tuple[OutputFormat, ...] = ("jpeg", "webp")
 """Those of them that have a compression setting."""
+SHAPE = ("size", "aspect_ratio", "resolution")
 HINTS: tuple[Hint, ...] = ("seed", "negative_prompt", "style", "moderation", "user")
 LEFT_OPEN = (None, "", "auto")
 """Values that leave a field to the model."""
@@ -236,6 +237,8 @@ def _inputs(request: ImageRequest, model: Model, _policies: Policies) -> Unmet |
         if most is not None and len(pictures) > most:
             field = "images" if kind == "source" else "references"
             return Unmet(field, f"takes at most {most} {kind} images, not {len(pictures)}", fact)
+    if rule.needs_mask and request.images and request.mask is None:
+        return Unmet("requires", "changes a picture only where a mask marks it", fact)
     for image in given:
         if image.media_type not in rule.media_types:
             return Unmet(name, f"does not take {image.media_type} ({image.name})", fact)
@@ -304,10 +307,15 @@ def _needs(request: ImageRequest, model: Model, _policies: Policies) -> Unmet | 
 def _size(request: ImageRequest, model: Model, policies: Policies) -> Unmet | None:
     if request.size is None and request.aspect_ratio is None and request.resolution is None:
         return None
-    for name, why in _size_sent(request, model, policies)[0].misses:
+    fact = model.sizes_of(request)
+    choice = _size_sent(request, model, policies)[0]
+    for name, why in choice.misses:
         if policies.strict(name):
-            return Unmet(name, f"cannot paint {_asked(request, name)}: {why}", model.sizes_of(request))
-    return None
+            return Unmet(name, f"cannot paint {_asked(request, name)}: {why}", fact)
+    if choice.paints is None or sizes.is_promised(fact.value, choice.paints) or _names_model(request):
+        return None
+    name = next(each for each in SHAPE if getattr(request, each) is not None)
+    return Unmet(name, f"may not paint {_asked(request, name)}: its limits are not published", fact)
 
 
 def _size_sent(
@@ -620,7 +628,7 @@ def _fit_size(work: _Fitting) -> None:
     work.exact = request.size is not None and work.policies.strict("size")
     sent = " ".join(str(each) for each in (choice.size, choice.aspect_ratio, choice.resolution) if each)
     missed = dict(choice.misses)
-    for name in ("size", "aspect_ratio", "resolution"):
+    for name in SHAPE:
         asked = getattr(request, name)
         if asked is None:
             continue

@@ -25,7 +25,7 @@ def relaxations(request: ImageRequest, policies: Policies, unmet: set[str]) -> l
     def without(name: str, words: str, **changes: object) -> None:
         found.append(Change(words, name, replace(request, **changes), policies))  # pyright: ignore[reportArgumentType]
 
-    if "background" in unmet:
+    if "background" in unmet and request.background != "auto":
         without(
             "background",
             f"drop {'transparency' if request.background == 'transparent' else 'the background'}",
@@ -35,6 +35,8 @@ def relaxations(request: ImageRequest, policies: Policies, unmet: set[str]) -> l
         if name in unmet:
             softer = Policies({**policies.by_field, name: "adapt"}, policies.default)
             words = f"let the {name.replace('_', ' ')} be adapted"
+            if name == "output_format" and request.output_format is None:
+                continue  # it was not asked for
             if name == "output_format" and request.output_format not in CONVERTIBLE:
                 without(name, f"drop the output format {request.output_format}", output_format=None)
             else:

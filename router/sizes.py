@@ -42,6 +42,10 @@ TIER_TOLERANCE = 0.8
 RATIO_TOLERANCE = 0.01
 """Sizes count as a ratio up to this: 1376x768 is sold as 16:9, and is 0.8 % off."""
 
+COMMON = FlexibleSizes(
+    kind="flexible", multiple_of=16, min_edge=256, max_edge=1440, max_aspect_ratio=2, max_pixels=TIER_PIXELS["1K"]
+)
+"""What a model is taken to paint when nobody has published its limits."""
 LONGEST = 4096
 """The longest shape looked for where a rule names none, as the longer edge to the shorter."""
 
@@ -127,6 +131,15 @@ def _held_against(choice: Choice, aspect_ratio: AspectRatio) -> Choice:
     return replace(choice, misses=(*choice.misses, ("aspect_ratio", f"the nearest size it paints is {paints}")))
 
 
+def is_promised(rule: SizeRule, size: Size) -> bool:
+    """May it be relied on that the model paints a size that it was found to take? Not beyond limits nobody knows."""
+    return has_limits(rule) or _why_not(COMMON, size) is None
+
+
+def has_limits(rule: SizeRule) -> bool:
+    return not isinstance(rule, FlexibleSizes) or not (rule.max_edge is None and rule.max_pixels is None)
+
+
 def _default(rule: SizeRule) -> Choice:
     if isinstance(rule, FixedSizes):
         return Choice(size=Size.parse(rule.sizes[0]), paints=Size.parse(rule.sizes[0]))
@@ -174,6 +187,8 @@ def _flexible(
         return Choice(size=nearest, paints=nearest, misses=(("size", f"{wrong}; the nearest is {nearest}"),))
     wanted = aspect_ratio or AspectRatio(1, 1)
     pixels = TIER_PIXELS[resolution or "1K"]
+    if not has_limits(rule):  # these pixels are chosen here: ones that are seldom refused
+        rule = rule.model_copy(update={"multiple_of": math.lcm(rule.multiple_of, COMMON.multiple_of)})
     found = _exact(rule, wanted, pixels) or snap(rule, wanted.ratio, pixels)
     misses: list[tuple[Field, str]] = []
     if aspect_ratio is not None and not _same_ratio(found.ratio, wanted.ratio):

@@ -71,6 +71,9 @@ def uris(most: int) -> Schema:
 URI = text(format="uri")
 SEED: Schema = {"type": "integer"}
 RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "4:5", "5:4", "21:9")
+RATIOS_OF_IDEOGRAM = (
+    *("1:3", "3:1", "1:2", "2:1", "9:16", "16:9", "10:16", "16:10", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4"),
+)
 JPG_PNG = choice("jpg", "png")
 WEBP_JPG_PNG = choice("webp", "jpg", "png")
 
@@ -115,12 +118,19 @@ IDEOGRAM: Mapping[str, Schema] = {
     "prompt": text(),
     "image": URI,
     "mask": URI,
-    "aspect_ratio": choice(*RATIOS),
+    "aspect_ratio": choice("1:1", *RATIOS_OF_IDEOGRAM),
     "seed": SEED,
+}
+RECRAFTS_SIZES = {
+    "1:1": (1024, 1024),
+    **{"2:1": (2048, 1024), "3:2": (1536, 1024), "4:3": (1365, 1024), "5:4": (1280, 1024), "7:5": (1434, 1024)},
+    **{"1:2": (1024, 2048), "2:3": (1024, 1536), "3:4": (1024, 1365), "4:5": (1024, 1280), "5:7": (1024, 1434)},
+    **{"16:9": (1820, 1024), "9:16": (1024, 1820), "5:3": (1707, 1024), "3:5": (1024, 1707)},
 }
 RECRAFT: Mapping[str, Schema] = {
     "prompt": text(maxLength=1000),
-    "size": choice("1024x1024", "1365x1024", "1024x1365"),
+    "aspect_ratio": choice("Not set", *RECRAFTS_SIZES),
+    "size": choice(*(f"{width}x{height}" for width, height in RECRAFTS_SIZES.values())),
     "style": text(),
 }
 DIFFUSION: dict[str, Schema] = {
@@ -216,8 +226,8 @@ MODELS: Mapping[str, Model] = {
     "tencent/hunyuan-image-3": Model(DIFFUSION, listed=True),
     "stability-ai/stable-diffusion-3.5-large": Model(DIFFUSION, listed=True),
     "stability-ai/stable-diffusion-3.5-large-turbo": Model(DIFFUSION, listed=True),
-    "recraft-ai/recraft-v3": Model(RECRAFT, default_format="webp"),
-    "recraft-ai/recraft-v3-svg": Model(RECRAFT, svg=True),
+    "recraft-ai/recraft-v3": Model(RECRAFT, sizes=RECRAFTS_SIZES, default_format="webp"),
+    "recraft-ai/recraft-v3-svg": Model(RECRAFT, sizes=RECRAFTS_SIZES, svg=True),
     "minimax/image-01": Model(
         {
             "prompt": text(maxLength=1500),
@@ -752,8 +762,8 @@ def read(fields: Fields, model: Model, world: World) -> Painting:
     }
     sources = pictures.get(model.images, [])
     masks = pictures.get("mask", [])
-    if masks and (not sources or masks[0].size != sources[0].size):
-        raise Invalid("mask", "must have the size of the image")  # unconfirmed
+    if "mask" in model.inputs and bool(masks) != bool(sources):
+        raise Invalid("mask", "You must also use a mask")  # the words are the schema's; unconfirmed as an answer
     named = asked(fields, model, "output_format")
     output_format = "svg" if model.svg else painting.output_format(named) if named else model.default_format
     return Painting(
@@ -762,7 +772,7 @@ def read(fields: Fields, model: Model, world: World) -> Painting:
         output_format,
         [source.content for source in sources],
         masks[0].content if masks else None,
-        "black",  # as Ideogram has it; unconfirmed here
+        "black",
         transparent=model.svg or asked(fields, model, "background") == "transparent",
         seed=fields.integer("seed", -(2**63), 2**63 - 1) if "seed" in model.inputs else None,
         compression=fields.integer("output_quality", 0, 100) if "output_quality" in model.inputs else None,
@@ -776,17 +786,19 @@ def asked(fields: Fields, model: Model, name: str) -> str:
 
 
 def size_of(fields: Fields, model: Model, sources: list[Picture]) -> tuple[int, int]:
-    """unconfirmed: the pixels of a tier and a ratio, where they are not written out."""
+    """unconfirmed: the pixels of a tier and a ratio, where they are not written out. An inpainted picture keeps its."""
+    if "mask" in model.inputs and sources:
+        return sources[0].size
     ratio, size = asked(fields, model, "aspect_ratio"), asked(fields, model, "size")
     if "custom" in {ratio, size}:
         sides = [fields.given(side) for side in ("width", "height")]
         if not all(isinstance(side, int) for side in sides):
             raise Invalid("width", "required")
         return cast("tuple[int, int]", tuple(sides))
-    if written := re.fullmatch(r"(\d+)x(\d+)", size):
-        return int(written[1]), int(written[2])
     if ratio in model.sizes:
         return model.sizes[ratio]
+    if written := re.fullmatch(r"(\d+)x(\d+)", size):
+        return int(written[1]), int(written[2])
     shape = sources[0].width / sources[0].height if sources else 1.0
     if ratio not in {"", "match_input_image"}:
         shape = painting.ratio_of(ratio)

@@ -32,8 +32,8 @@ LINK_LIFETIME = timedelta(hours=1)
 MAX_N = 4
 SIDES = (64, 2048)
 """unconfirmed."""
-MAX_REFERENCES = 8
-"""unconfirmed."""
+MAX_REFERENCES = 14
+"""unconfirmed: as many as Google takes, the most of those that are sold here."""
 MODEL_GONE = (
     "Unable to access model {}. Please visit https://api.together.ai/models to view the list of supported models."
 )

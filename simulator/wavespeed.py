@@ -132,6 +132,7 @@ GPT_1_5 = replace(GPT_2, base_price="0.04", cells={}, ends=date(2026, 12, 1))  #
 BANANA = Model("0.07", {"0.5k": "0.045", "4k": "0.14"}, RATIOS_BANANA)
 BANANA_PRO = Model("0.14", {"4k": "0.24"}, RATIOS_2)
 SEEDREAM = Model("0.045", {"2k": "0.09"}, RATIOS_2_5, tiers=("1k", "1.5k", "2k"), formats=("jpeg", "png"))
+SEEDREAM_FLASH = replace(SEEDREAM, base_price="0.027", cells={})
 SEEDREAM_4 = Model("0.04", sized=True, formats=("jpeg", "png"))
 FLUX = Model("0.012", sized=True, formats=("jpeg", "png"), seed=True)
 QWEN = Model("0.02", ratios=RATIOS_2_5, sized=True, tiers=("1k", "1.5k", "2k"), seed=True)
@@ -166,8 +167,8 @@ MODELS: Mapping[str, Model] = {
     "bytedance/seedream-v5.0-pro/edit": replace(SEEDREAM, images=10),
     "bytedance/seedream-v5.0-lite": replace(SEEDREAM_4, base_price="0.035"),
     "bytedance/seedream-v5.0-lite/edit": replace(SEEDREAM_4, base_price="0.035", images=10),
-    "bytedance/seedream-v5.0-flash": replace(SEEDREAM_4, base_price="0.027"),
-    "bytedance/seedream-v5.0-flash/edit": replace(SEEDREAM_4, base_price="0.027", images=10),
+    "bytedance/seedream-v5.0-flash": SEEDREAM_FLASH,
+    "bytedance/seedream-v5.0-flash/edit": replace(SEEDREAM_FLASH, images=10),
     "bytedance/seedream-v4.5": SEEDREAM_4,
     "bytedance/seedream-v4.5/edit": replace(SEEDREAM_4, images=10),
     "bytedance/seedream-v4": replace(SEEDREAM_4, base_price="0.027"),

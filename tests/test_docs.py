@@ -33,7 +33,7 @@ from easel.router import AllAttemptsFailed, AlreadySent, EaselError, MemoryLedge
 from easel.router.cli import door
 from easel.router.cli.commands import app
 from easel.router.ledger import UNKNOWN, AttemptRow
-from easel.simulator import server
+from easel.simulator import faults, server
 from easel.simulator.server import Simulator
 
 HOUSE = Path(__file__).parents[1]
@@ -283,7 +283,7 @@ def orders(twins: Simulator) -> list[str]:
 
 async def test_every_fallback_meets_the_contract() -> None:
     wish = {"prompt": "a badge", "background": "transparent"}
-    with server.running(today=DAY, faults=["openai=bad_key", "azure=bad_key"]) as twins:
+    with server.running(today=DAY, faults=[f"{twin}=bad_key" for twin in faults.TWINS]) as twins:
         async with Router(simulator_url=twins.base_url, clock=DateClock(DAY)) as router:
             with pytest.raises(AllAttemptsFailed) as failed:
                 await router.run(wish)
@@ -291,7 +291,7 @@ async def test_every_fallback_meets_the_contract() -> None:
             assert len(asked) > 1
             for name in asked:
                 assert "transparent" in router.deployments.by_name[name].model.backgrounds.value
-        assert set(orders(twins)) == {"openai", "azure"}
+        assert {"openai", "azure", "ideogram", "seedream"} <= set(orders(twins)) < set(faults.TWINS)
 
 
 async def test_every_change_is_in_the_answer() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json as jsonlib
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -92,6 +92,27 @@ class Call:
         parts.append(f"--{boundary}--\r\n".encode())
         headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
         return cls("POST", url, headers, b"".join(parts), stream)
+
+
+def after(uploads: Sequence[Call | str], name: Callable[[Reply], str], then: Callable[[list[str]], Call]) -> Call:
+    """The call that `then` makes of what `name` reads in each upload's reply. A text among them has its name already.
+
+    They are sent one after the other, and cost nothing.
+    """
+
+    def following(names: list[str]) -> Call:
+        if len(names) == len(uploads):
+            return then(names)
+        upload = uploads[len(names)]
+        if isinstance(upload, str):
+            return following([*names, upload])
+
+        def named(reply: Reply) -> Call:
+            return following([*names, name(reply)])
+
+        return replace(upload, then=named)
+
+    return following([])
 
 
 def _form_value(value: object) -> str:
@@ -197,7 +218,7 @@ class Adapter(ABC):
     None of them is an option: what goes out under these names has been checked and priced.
     """
     key_hosts: ClassVar[tuple[str, ...]] = ()
-    """Other hosts that may be sent the key, as suffixes (`.vendor.example`); the base URL's own host always may."""
+    """Other hosts that may be sent the key: names, or suffixes (`.vendor.example`). The base URL's own always may."""
     request_id_headers: ClassVar[tuple[str, ...]] = ("x-request-id",)
     codes: ClassVar[Mapping[str, type[ProviderError]]] = {}
     """The vendor's error codes that say more than the status."""

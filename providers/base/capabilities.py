@@ -158,6 +158,8 @@ class InputRule(Frozen):
     media_types: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp")
     min_edge: int | None = None
     max_pixels: int | None = None
+    needs_mask: bool = False
+    """Pictures are changed only where a mask marks them: none is taken without one."""
 
 
 class MaskRule(Frozen):

@@ -18,7 +18,7 @@ EaselError
     ├── ModelNotFound        unknown or retired there     no      yes        yes      no
     ├── InvalidRequest       the vendor refused a field   no      yes        no       no
     ├── ModerationBlocked    a refusal is an answer       no      by rule    no       unknown
-    ├── OutcomeUnknown       sent, and no answer came     no      by policy  yes      unknown
+    ├── OutcomeUnknown       sent, no answer came; 504     no      by policy  yes      unknown
     │   └── JobNeverEnded    still running at deadline    no      by policy  yes      unknown
     ├── BadReply             does not match its documents no      yes        yes      unknown
     ├── PictureLost          made, but not to be fetched  no      yes        yes      yes
@@ -328,11 +328,19 @@ BY_STATUS: Mapping[int, type[ProviderError]] = {
     415: InvalidRequest,
     422: InvalidRequest,
     429: RateLimited,
+    504: OutcomeUnknown,
+    524: OutcomeUnknown,
 }
-"""What a status means when the vendor's own code says no more. From 500 on: ProviderUnavailable."""
+"""What a status means when the vendor's own code says no more. From 500 on: ProviderUnavailable, but for a gateway that
+gave up waiting (504, and Cloudflare's 524): what stands behind it may be painting still, and bill it."""
 
 
 def for_status(status: int) -> type[ProviderError]:
-    if status >= 500:
-        return ProviderUnavailable
-    return BY_STATUS.get(status, InvalidRequest)
+    return BY_STATUS.get(status, ProviderUnavailable if status >= 500 else InvalidRequest)
+
+
+def job_ended(message: str, *, code: str | None = None, billed: bool | None = None) -> ProviderUnavailable:
+    """A job that was taken and ends without a picture. It may have been paid for, so it is not submitted again here."""
+    error = ProviderUnavailable(message, code=code)
+    error.retry, error.billed = False, billed
+    return error

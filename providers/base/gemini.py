@@ -212,13 +212,11 @@ def _pictures(candidate: Node) -> Iterator[Node]:
 
 
 def _without_picture(reasons: list[str]) -> errors.ProviderError:
-    """The answer ended without a picture and without a refusal. Its tokens may be on the bill: not sent again here."""
+    """The answer ended without a picture and without a refusal. Its tokens may be on the bill."""
     failed = next((reason for reason in reasons if reason in FAILED), None)
     if failed is None:
         return errors.BadReply("no picture, and no reason given: the model answered in words", path="$.candidates")
-    error = errors.ProviderUnavailable(f"Google gave no picture: {failed}", code=failed)
-    error.retry, error.billed = False, None
-    return error
+    return errors.job_ended(f"Google gave no picture: {failed}", code=failed)
 
 
 def _categories(where: Node) -> tuple[str, ...]:

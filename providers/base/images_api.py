@@ -185,6 +185,8 @@ class ImagesApi(Adapter):
             kind: type[ProviderError] | None = ModelNotFound
         else:
             kind = self.codes.get(code or "") or self.codes.get(kind_of_error or "")
+        if kind is ProviderUnavailable and status is not None and status >= 500:
+            kind = for_status(status)  # which knows those that leave it open whether painting goes on
         if kind is None and (status is None or status < 400):
             return BadReply(f"an error within a success: {message}", path="$.error")
         return (kind or for_status(status or 0))(message, status=status, code=code)
@@ -226,6 +228,13 @@ def mask_png(given: InputImage, model: Model) -> bytes:
     if given.media_type == "image/png":
         return given.data
     return images.convert(given.data, output_format="png", compression=None)
+
+
+def mask_url(request: ImageRequest, model: Model) -> str | None:
+    """The same as a data URL."""
+    if request.mask is None:
+        return None
+    return f"data:image/png;base64,{images.to_base64(mask_png(request.mask, model))}"
 
 
 def bracketed(fields: Mapping[str, object]) -> dict[str, object]:

@@ -20,6 +20,9 @@ MOST_ESCAPES = 2_000
 LONG_TEXT_BYTES = 16_384
 """A text of this length in an answer is a picture, and is not worth a place in a tree."""
 NOTHING_SPARED: Mapping[str, memoryview] = MappingProxyType({})
+LARGEST_POWER = 30
+"""Of ten, that any number in an answer has: 1e999999 is seven letters, and as a whole number a megabyte."""
+SEED_DIGITS = 20
 STANDS_FOR = f"easel-{secrets.token_hex(8)}-"
 """Begins the words that stand for a spared text; no vendor can know it."""
 
@@ -91,7 +94,9 @@ class Node:
     def text(self) -> str:
         if not isinstance(self.value, str):
             raise BadReply(f"expected text, got {_kind(self.value)}", path=self.path)
-        return self.value if self.value not in self.spared else str(self.spared[self.value], "utf-8", "replace")
+        if self.value in self.spared:
+            return str(self.spared[self.value], "utf-8", "replace")
+        return self.value if self.value.isascii() else _whole(self.value)
 
     @property
     def characters(self) -> bytes | memoryview:
@@ -114,8 +119,8 @@ class Node:
             number = Decimal(str(self.value))
         except InvalidOperation as error:
             raise BadReply(f"expected a number, got {self.value!r}", path=self.path) from error
-        if not number.is_finite():
-            raise BadReply(f"expected a finite number, got {self.value!r}", path=self.path)
+        if not number.is_finite() or number.adjusted() > LARGEST_POWER:
+            raise BadReply(f"expected a number of a sensible size, got {str(self.value)[:40]!r}", path=self.path)
         return number
 
     def _list(self) -> list[object]:
@@ -132,6 +137,16 @@ def _kind(value: object) -> str:
         if isinstance(value, kind):
             return name
     return "null" if value is None else "a number"
+
+
+def seed_in(text: str | None) -> int | None:
+    """A seed that is written as text; None for all else."""
+    return int(text) if text is not None and text.isdecimal() and len(text) <= SEED_DIGITS else None
+
+
+def _whole(text: str) -> str:
+    """Without halves of characters: JSON can escape one alone (`\\ud83d`), and nothing else can say it."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def tree(body: Buffer) -> Node:

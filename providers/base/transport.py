@@ -24,11 +24,14 @@ from .errors import (
     BadReply,
     ConnectFailed,
     JobNeverEnded,
+    ModelNotFound,
+    ModerationBlocked,
     OutcomeUnknown,
     PictureLost,
     ProviderError,
     ProviderUnavailable,
     RateLimited,
+    job_ended,
 )
 from .fetch import Fetcher
 from .redact import redact
@@ -285,7 +288,8 @@ class _Journey:
         except OutcomeUnknown as error:
             raise ConnectFailed(f"before the picture was asked for, {error}") from error
         if reply.status >= 300:
-            raise self._adapter.error(reply)
+            error = self._adapter.error(reply)
+            raise ConnectFailed(str(error)) if isinstance(error, OutcomeUnknown) else error
         return reply
 
     def _send(self, call: Call, url: str, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Answer]:
@@ -346,7 +350,7 @@ class _Journey:
                 raise self._named(error) from error.__cause__
             return replace(wait, seconds=error.retry_after_seconds or wait.seconds * 2)
         except ProviderError as error:
-            raise self._named(error) from error.__cause__
+            raise self._named(_of_a_taken_job(error)) from error.__cause__
 
     async def _download(self, url: str) -> bytes:
         """A file that the key opens; where it leads on elsewhere, that is fetched without. Raises PictureLost."""
@@ -384,7 +388,10 @@ class _Journey:
             parts, place = urlsplit(url), origin(url)
         except ValueError as error:
             raise BadReply("the reply points to something that is not an address") from error
-        trusted = parts.scheme == "https" and any((parts.hostname or "").endswith(s) for s in self._adapter.key_hosts)
+        host = parts.hostname or ""
+        trusted = parts.scheme == "https" and any(
+            host.endswith(each) if each.startswith(".") else host == each for each in self._adapter.key_hosts
+        )
         if place != origin(self._adapter.base_url) and not trusted:
             raise BadReply(
                 f"the reply points to {parts.hostname}, which is not the vendor's; the key is not sent there"
@@ -407,6 +414,15 @@ class _Journey:
     def _named(self, error: ProviderError) -> ProviderError:
         error.request_id = error.request_id or self._request_id
         return error
+
+
+def _of_a_taken_job(error: ProviderError) -> ProviderError:
+    """What the status of a poll says is not what became of the job, which may be painted, and billed, all the same."""
+    if isinstance(error, ModelNotFound) and error.status is not None:
+        return job_ended("the job that was submitted is not known any more", code="not_found")
+    if error.status is not None and error.billed is False and not isinstance(error, ModerationBlocked):
+        error.retry, error.billed = False, None
+    return error
 
 
 def _is_stream(answer: Answer) -> bool:

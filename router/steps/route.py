@@ -253,12 +253,14 @@ def relaxations(request: ImageRequest, dropped: tuple[Dropped, ...], known: Know
     unmet = {each.requirement for each in dropped}
     usable = [each for each in known.deployments if each.lacking is None] or list(known.deployments)
     asked = {each.deployment for each in dropped}
+    dear = {each.deployment for each in dropped if each.requirement == "max_cost_usd"}
     found: list[Relaxation] = []
     for change in relaxing.relaxations(request, policies, unmet):
         can = tuple(
             each.name
             for each in usable
             if each.name in asked
+            and (change.field == "max_cost_usd" or each.name not in dear)
             and (change.field == "region" or request.region in {None, each.row.region})
             and contract.check(change.request, each.model, change.policies, today) is None
         )

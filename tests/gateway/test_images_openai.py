@@ -3,7 +3,7 @@
 import base64
 import io
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -272,16 +272,38 @@ def test_an_edit_streams(client: OpenAI) -> None:
     assert [type(each) for each in events] == [ImageEditPartialImageEvent, ImageEditCompletedEvent]
 
 
-def test_a_variation_is_an_edit_where_no_model_makes_any(client: OpenAI, door: Served) -> None:
+ONLY_OPENAI = """
+version: 1
+deployments: [{provider: openai, key: {env: OPENAI_API_KEY}}]
+routes: [{name: all, prefer: {by: [price]}}]
+"""
+
+
+def varied(client: OpenAI) -> tuple[ImagesResponse, Mapping[str, str]]:
+    """A variation, and the headers that it came with."""
     with pytest.warns(DeprecationWarning, match="deprecated"):
         raw = client.images.with_raw_response.create_variation(  # pyright: ignore[reportDeprecated] (old clients call it)
             image=drawing(), n=1, size="1024x1024"
         )
-    answer = strictly(ImagesResponse, json.loads(raw.content))
+    return strictly(ImagesResponse, json.loads(raw.content)), raw.headers
+
+
+def test_a_variation_goes_to_a_model_that_makes_them(client: OpenAI, door: Served) -> None:
+    answer, _ = varied(client)
     assert answer.data is not None
-    assert (answer.data[0].url or "").startswith("data:image/png;base64,")
-    assert door.sent()[0].path == "/v1/images/edits"
-    assert int(raw.headers["x-easel-adaptations"]) >= 1
+    assert (answer.data[0].url or "").startswith("data:image/")
+    assert [(each.twin, each.path) for each in door.sent()] == [("recraft", "/v1/images/variateImage")]
+
+
+def test_a_variation_is_an_edit_where_no_model_makes_any(opening: Opening, tmp_path: Path) -> None:
+    path = tmp_path / "easel.yaml"
+    path.write_text(ONLY_OPENAI)
+    with opening(config=path) as door, OpenAI(base_url=door.base_url, api_key=door.key, max_retries=0) as client:
+        answer, headers = varied(client)
+        assert answer.data is not None
+        assert (answer.data[0].url or "").startswith("data:image/png;base64,")
+        assert door.sent()[0].path == "/v1/images/edits"
+        assert int(headers["x-easel-adaptations"]) >= 1
 
 
 async def test_the_async_client(door: Served) -> None:

@@ -48,6 +48,6 @@ def test_a_compatible_server_needs_an_address_and_known_settings() -> None:
     with pytest.raises(ConfigError) as caught:
         OpenAICompatible(base_url="http://gpu-1:8000/v1", settings={"engine": "vllm", "response_format": "file"})
     assert [each.message for each in caught.value.problems] == [
-        "engine 'vllm' is none of vllm_omni, sglang, localai",
+        "engine 'vllm' is none of vllm_omni, sglang, localai, xinference, stable_diffusion_cpp",
         "response_format 'file' is none of b64_json, url, none",
     ]

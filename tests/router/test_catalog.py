@@ -329,7 +329,7 @@ def test_masks_mean_what_their_vendor_means() -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_a_mask_that_nobody_documents_is_no_certain_one(model: Model) -> None:
     """What resellers do with a mask is rarely written down: the maker's way is taken, and said to be a guess."""
-    resellers = {"cloudflare", "deepinfra", "fal", "novita", "replicate", "vercel_gateway"}
+    resellers = {"cloudflare", "deepinfra", "fal", "novita", "vercel_gateway"}
     assert model.mask.value is None or model.provider not in resellers or model.mask.status != "confirmed"
 
 

@@ -161,6 +161,42 @@ def test_a_tool_that_requires_words_does_not_go_without() -> None:
     assert asked(replace(upscale, prompt="a dune"), model) is None
 
 
+def test_a_tool_that_nothing_in_a_request_tells_of_is_for_callers_who_name_it() -> None:
+    model = a_model(operations=["edit"], requires=["images", "model"])
+    edit = ImageRequest(prompt="a beach", operation="edit", images=PICTURES[:1])
+    unmet = asked(edit, model)
+    assert unmet is not None
+    assert (unmet.requirement, unmet.text) == ("requires", "is a tool for one job, for callers who name it")
+    assert asked(replace(edit, model=model.key), model) is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "wish", "requirement"),
+    [
+        ({"output": {"formats": ["svg"], "transparent": []}}, {"needs": ("vector",)}, "output_format"),
+        ({"output": {"formats": ["svg"], "transparent": []}}, {"output_format": "svg"}, "output_format"),
+        ({"backgrounds": ["auto", "transparent"]}, {"background": "transparent"}, "background"),
+    ],
+)
+def test_what_nobody_expects_is_for_those_who_ask_for_it(
+    facts: dict[str, object], wish: dict[str, object], requirement: str
+) -> None:
+    model = a_model(**facts)
+    unmet = asked(a_request(), model)
+    assert unmet is not None
+    assert unmet.requirement == requirement
+    assert asked(a_request(**wish), model) is None
+    assert asked(a_request(model=model.key), model) is None
+
+
+def test_a_vector_picture_is_asked_of_a_model_that_paints_pixels_as_well() -> None:
+    model = a_model(output={"formats": ["png", "svg"], "transparent": []})
+    found = fitted(a_request(needs=("vector",)), model)
+    assert found.request.output_format == "svg"
+    assert [(each.field, each.sent) for each in found.adaptations] == [("output_format", "svg")]
+    assert fitted(a_request(), model).request.output_format is None
+
+
 def test_a_model_lives_from_its_launch_until_the_day_before_its_end() -> None:
     for model, today, requirement in (
         (lived(shutdown=date(2026, 12, 1)), date(2026, 11, 30), None),

@@ -291,6 +291,25 @@ async def test_tools_are_no_candidates_for_a_plain_edit() -> None:
     assert decision.rule == "edit"
     for name in ("flux-pro-1.0-fill", "flux-pro-1.0-expand", "flux-erase", "flux-outpainting"):
         assert dropped(decision)[f"bfl/{name}"] == "requires"
+    backgrounds = ("stability/replace-background-and-relight", "ideogram/ideogram-3-replace-background")
+    for name in (*backgrounds, "recraft/recraft-replace-background", "stability/sketch", "tencent/sketch-to-image"):
+        assert dropped(decision)[name] == "requires"
+
+
+@pytest.mark.parametrize("given", [{"needs": ["vector"]}, {"output_format": "svg"}], ids=str)
+async def test_a_drawing_goes_to_those_that_draw(given: dict[str, Any]) -> None:
+    async with router() as opened:
+        decision = await opened.explain({"prompt": "a logo", **given}, on=AFTER, keys=True)
+        models = [opened.deployments.by_name[name].model for name in plan(decision)]
+    assert (decision.rule, plan(decision)[0]) == ("vector", "recraft/recraftv4_1_vector")
+    assert len(models) > 10
+    assert all("svg" in each.output.value.formats for each in models)
+
+
+async def test_who_asks_for_no_drawing_gets_none() -> None:
+    decision = await explain(AFTER)
+    assert dropped(decision)["recraft/recraftv4_1_vector"] == "output_format"
+    assert dropped(decision)["ideogram/ideogram-4-transparent"] == "background"
 
 
 async def test_a_tool_serves_a_caller_who_gives_it_what_it_needs() -> None:

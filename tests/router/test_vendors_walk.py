@@ -155,7 +155,7 @@ def order(case: Case) -> dict[str, Any]:
         given["images"] = picture("teal")
     if "references" in required or (operation == "edit" and guided):
         given |= {"operation": "generate" if guided else operation, "references": picture("gold")}
-    if "mask" in required:
+    if "mask" in required or ("images" in given and inputs is not None and inputs.needs_mask):
         given["mask"] = picture("teal", masked=True)
     if operation == "generate" and "transparent" in model.backgrounds.value:
         given["background"] = "transparent"

@@ -122,11 +122,10 @@ def test_an_edit_follows_its_picture_and_a_black_mask_is_painted(simulator: serv
     source = gradient(300, 200)
     edited = made(simulator, "google/nano-banana-pro", prompt="a", image_input=[data_url(source)])
     assert edited.size == (1248, 832)
-    square = gradient(1024, 1024)
-    box = (128, 128, 512, 512)
-    mask = data_url(box_mask(square.size, box, inside=0))
-    picture = made(simulator, "ideogram-ai/ideogram-v3-quality", prompt="a", image=data_url(square), mask=mask)
-    assert changed_box(square, picture) == box
+    box = (128, 64, 256, 192)
+    mask = data_url(box_mask(source.size, box, inside=0))
+    picture = made(simulator, "ideogram-ai/ideogram-v3-quality", prompt="a", image=data_url(source), mask=mask)
+    assert changed_box(source, picture) == box
 
 
 def test_a_transparent_background(simulator: server.Simulator) -> None:
@@ -146,6 +145,7 @@ def test_a_transparent_background(simulator: server.Simulator) -> None:
         ("black-forest-labs/flux-2-pro", {"prompt": "a", "aspect_ratio": "custom", "width": 1}, "width"),
         ("black-forest-labs/flux-2-pro", {"prompt": "a", "input_images": ["x"] * 9}, "input_images"),
         ("google/nano-banana-pro", {"prompt": "a", "image_input": ["https://example.com/a.png"]}, "image_input"),
+        ("ideogram-ai/ideogram-v3-turbo", {"prompt": "a", "image": data_url(gradient(64, 64))}, "mask"),
         ("google/nano-banana-pro", {"prompt": "a", "image_input": ["data:," + "A" * 400_000]}, "image_input"),
         ("recraft-ai/recraft-v3-svg", {"prompt": "a" * 1001}, "prompt"),
     ],
