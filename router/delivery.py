@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ..providers.base.adapter import Done
+from ..providers.base.errors import PassedOver
 from ..providers.base.response import Attempt, OutputImage, Verification
 from .offers import Planned
 from .pricing import Basis
 
-NOT_SENT = "not_sent"
-"""The outcome of a candidate that was passed over: set aside, too dear by now, no free place."""
+NOT_SENT = PassedOver.outcome
+"""The outcome of a candidate that was passed over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,11 @@ class Deployment:
     def timeout_seconds(self) -> float | None:
         return self.row.timeout_seconds
 
+    def is_same_way_as(self, other: Deployment) -> bool:
+        """Does a call take the same way? Then what was learned of one holds for the other."""
+        ways = ((each.provider, each.base_url, each.key, each.model.wire, each.row.settings) for each in (self, other))
+        return next(ways) == next(ways)
+
     def is_among(self, among: Among) -> bool:
         """Is it one of those that a strategy chooses from?"""
         model = self.model
@@ -114,6 +119,10 @@ class Deployments:
                 model = _described(row, model_id, today)
                 return (_deployment(row, model, environment),)
         return ()
+
+    def exactly(self, name: str, *, today: date) -> Deployment | None:
+        """The deployment of this name, one that a row for any model makes included."""
+        return next((each for each in self.named(name, today=today) if each.name == name), None)
 
     def simulated(self, base_url: str) -> Deployments:
         """The same deployments, pointed at a running simulator; those that have no twin lack one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .settings import Cooldown
@@ -38,6 +39,15 @@ class Health:
     def __init__(self, settings: Cooldown) -> None:
         self._settings = settings
         self._states: dict[str, _State] = {}
+
+    def share(self, earlier: Health, deployments: Iterable[str]) -> None:
+        """Know of these what `earlier` knows, and what it still learns from its calls under way."""
+        for name in deployments:
+            self._states[name] = earlier._states.setdefault(name, _State())
+
+    def known(self) -> tuple[str, ...]:
+        """The deployments of which there is something to know."""
+        return tuple(self._states)
 
     def admit(self, deployment: str, now: float) -> Turn | None:
         """May a call be sent? None: no. After a cooldown exactly one may, until it has ended: the probe."""

@@ -212,6 +212,20 @@ class Router:
         )
         return other
 
+    def go_on_from(self, earlier: Router) -> None:
+        """Know what a Router that this one replaces knows of deployments that are still there.
+
+        Cooldowns, latencies and the calls under way at each are one from now on, for both of them.
+        """
+        means, before = self._house.means, earlier._house.means
+        today = self._house.clock.today()
+        names = dict.fromkeys((*self.deployments.by_name, *before.health.known()))
+        now = (self.deployments.exactly(name, today=today) for name in names)
+        then = (earlier.deployments.exactly(name, today=today) for name in names)
+        same = [new for new, old in zip(now, then, strict=True) if new and old and new.is_same_way_as(old)]
+        means.health.share(before.health, (each.name for each in same))
+        means.limits.share(before.limits, same)
+
     async def fetch(self, url: str) -> bytes:
         """A picture at a public https address that a caller gives. Raises PictureLost, saying why."""
         return await self._house.means.transport.fetch(url)

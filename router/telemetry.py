@@ -420,6 +420,13 @@ class Metrics(Unwatched):
         return f"{prefix}/…" if prefix in self._open_prefixes else OTHER
 
 
+def count_no_more(pid: int) -> None:
+    """A process that counted together with others has ended: what it has at this moment is none."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(pid)  # pyright: ignore[reportUnknownMemberType] (it has no types)
+
+
 # OpenTelemetry
 
 
@@ -525,6 +532,8 @@ def _close(span: Span, said: Mapping[str, str | int | float | None], *, failed: 
 
 EXPORTERS = "opentelemetry_traces_exporter"
 """The group of entry points under which exporters are installed."""
+OTLP: Mapping[str, str] = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
+"""Protocol -> entry point; the first comes with the extra `otel`."""
 
 
 def spans_asked_for(environment: Mapping[str, str]) -> bool:
@@ -537,9 +546,24 @@ def spans_asked_for(environment: Mapping[str, str]) -> bool:
     return any(environment.get(name, "").strip() for name in asked)
 
 
+def _exporter(environment: Mapping[str, str]) -> str:
+    """The entry point that the environment asks for. Raises ConfigError."""
+    name = environment.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp"
+    if name != "otlp":
+        return name
+    protocol = "http/protobuf"
+    for variable in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
+        protocol = environment.get(variable, "").strip() or protocol
+    if protocol not in OTLP:
+        message = f"is {protocol!r}; it can be {' or '.join(OTLP)}"
+        raise ConfigError([Problem("OTEL_EXPORTER_OTLP_PROTOCOL", message)])
+    return OTLP[protocol]
+
+
 def exported_spans(environment: Mapping[str, str]) -> tuple[Spans, Callable[[], None]]:
     """Spans that go where OTEL_TRACES_EXPORTER says (`otlp` when it does not), and what to call at the end.
 
+    Where a collector is, and what it wants to be told, the exporter reads from OpenTelemetry's own variables.
     Raises ConfigError when the extra `otel` or the exporter's own package is not installed.
     """
     from importlib.metadata import entry_points
@@ -551,10 +575,11 @@ def exported_spans(environment: Mapping[str, str]) -> tuple[Spans, Callable[[], 
     except ImportError as error:
         message = f"traces need the extra `otel`: pip install 'easel-images[otel]' ({error.name} is missing)"
         raise ConfigError([Problem("OTEL_TRACES_EXPORTER", message)]) from error
-    name = environment.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp"
+    name = _exporter(environment)
     found = next(iter(entry_points(group=EXPORTERS, name=name)), None)
     if found is None:
-        message = f"there is no exporter {name!r}; for otlp, pip install opentelemetry-exporter-otlp"
+        package = f"opentelemetry-exporter-{name.replace('_', '-')}"
+        message = f"there is no exporter {name!r}; its package may be called {package}"
         raise ConfigError([Problem("OTEL_TRACES_EXPORTER", message)])
     service = environment.get("OTEL_SERVICE_NAME", "").strip() or "easel"
     provider = TracerProvider(resource=Resource.create({"service.name": service}))

@@ -22,7 +22,9 @@ EaselError
     │   └── JobNeverEnded    still running at deadline    no      by policy  yes      unknown
     ├── BadReply             does not match its documents no      yes        yes      unknown
     ├── PictureLost          made, but not to be fetched  no      yes        yes      yes
-    └── ProofFailed          not what was asked for       no      yes        no       yes
+    ├── ProofFailed          not what was asked for       no      yes        no       yes
+    └── PassedOver           nothing was sent             no      yes        no       no
+        └── TooLate          the deadline had passed      no      yes        no       no
 """
 
 from __future__ import annotations
@@ -138,7 +140,7 @@ class LedgerFailed(EaselError):
 
 
 class AllAttemptsFailed(EaselError):
-    """Every attempt failed. The cause (`__cause__`) is the first one's error."""
+    """Every attempt failed. The cause (`__cause__`) is the error of the first that was sent."""
 
     def __init__(
         self,
@@ -313,6 +315,16 @@ class ProofFailed(ProviderError):
 
     outcome = "proof_failed"
     billed = True
+
+
+class PassedOver(ProviderError):
+    """Nothing was sent: the deployment is set aside, too dear by now, or has no free place."""
+
+    outcome = "not_sent"
+
+
+class TooLate(PassedOver):
+    """Nothing was sent: the deadline had passed when it was this one's turn."""
 
 
 BY_STATUS: Mapping[int, type[ProviderError]] = {

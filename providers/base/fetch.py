@@ -8,8 +8,10 @@ the simulator may hand out addresses on itself.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from socket import SOCK_STREAM
 from ssl import SSLContext
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -115,13 +117,14 @@ class Fetcher:
             import httpx
             from httpx_secure import httpx_ssrf_protection
 
-            async def only_https(request: httpx.Request) -> None:
+            async def check(request: httpx.Request) -> None:
                 """Asked before each request, redirected ones included."""
                 if request.url.scheme != "https":
                     raise httpx.UnsupportedProtocol("it redirects away from https")
+                await self._look_up(request.url.host, request.url.port or 443)
 
             client = httpx.AsyncClient(
-                event_hooks={"request": [only_https]},
+                event_hooks={"request": [check]},
                 timeout=httpx.Timeout(60, connect=10),
                 follow_redirects=True,
                 max_redirects=MAX_REDIRECTS,
@@ -135,6 +138,22 @@ class Fetcher:
                 custom_validator=lambda _, address, port: may_reach(address, port),
             )
         return self._guarded
+
+    async def _look_up(self, host: str, port: int) -> None:
+        """Raises ConnectError where a name leads inward.
+
+        The guard itself holds the address that it has connected to against the rule, so a name that changes its
+        answer is of no use. But it connects: without this, whether there is somebody at a private address could be
+        told from how it is refused.
+        """
+        import httpx
+
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpx.ConnectError("its name is not known") from error
+        if not all(self._may_reach(ip_address(str(each[4][0]).partition("%")[0]), port) for each in found):
+            raise httpx.ConnectError("it is not at a public address")
 
     async def close(self) -> None:
         if self._guarded is not None:

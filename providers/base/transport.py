@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import reduce
 from urllib.parse import urljoin, urlsplit
@@ -58,6 +59,8 @@ USER_AGENT = "easel-images"
 NOTHING_COUNTED = Usage()
 OnPartial = Callable[[PartialImage], None]
 Download = Callable[[str], Awaitable[bytes]]
+COMING: ContextVar[Callable[[int], None] | None] = ContextVar("COMING", default=None)
+"""Told of the bytes of answers that come within its context, before they are read where their number is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,7 @@ class Transport:
                                 content = Content.raw(await keyed(picture.url))
                             else:
                                 content = Content.raw(await self.download(picture.url, own_origin))
+                            _coming(content.size)
             except images.NotAPicture as error:
                 return PictureLost(f"the picture in the reply is {error}")
             except TimeoutError:
@@ -307,7 +311,10 @@ class _Journey:
                 if call.stream and _is_stream(answer):
                     await self._stream(answer, finished)
                 else:
+                    declared = min(answer.length or 0, self._transport.max_body_bytes)
+                    _coming(declared)
                     reply = Reply(answer.status, answer.headers, await self._transport.collect(answer), url)
+                    _coming(len(reply.content) - declared)
         except ProviderError as error:
             if not finished:
                 raise
@@ -322,6 +329,7 @@ class _Journey:
                     if self._on_partial is not None:
                         self._on_partial(partial)
                 case Done() as part:
+                    _coming(len(event.data))
                     finished.append(part)
                 case None:
                     continue
@@ -423,6 +431,11 @@ def _of_a_taken_job(error: ProviderError) -> ProviderError:
     if error.status is not None and error.billed is False and not isinstance(error, ModerationBlocked):
         error.retry, error.billed = False, None
     return error
+
+
+def _coming(count: int) -> None:
+    if (tell := COMING.get()) is not None:
+        tell(count)
 
 
 def _is_stream(answer: Answer) -> bool:

@@ -186,6 +186,13 @@ def serve(
     config: Annotated[Path | None, CONFIG] = None,
     ledger: Annotated[str | None, LEDGER] = None,
     keys: Annotated[Path | None, KEYS] = None,
+    assets: Annotated[
+        Path | None,
+        typer.Option("--assets", metavar="DIR", help="The folder for pictures with an address and files of callers."),
+    ] = None,
+    public_url: Annotated[
+        str | None, typer.Option("--public-url", metavar="URL", help="Where callers reach it, for pictures' addresses.")
+    ] = None,
     insecure_local: Annotated[
         bool, typer.Option("--insecure-local", help="Ask nobody for a key; for this machine's own address only.")
     ] = False,
@@ -215,6 +222,8 @@ def serve(
         config=config,
         ledger=ledger,
         keys=keys,
+        assets=assets,
+        public_url=public_url,
         insecure_local=insecure_local,
         workers=workers,
         drain_seconds=drain_seconds,

@@ -25,6 +25,8 @@ def serve(
     config: Path | None,
     ledger: str | None,
     keys: Path | None,
+    assets: Path | None,
+    public_url: str | None,
     insecure_local: bool,
     workers: int,
     drain_seconds: float,
@@ -50,6 +52,8 @@ def serve(
         config=config,
         ledger=ledger_path(ledger, simulated=simulate),
         keys=keys_path(keys),
+        assets=assets,
+        public_url=_public(public_url),
         insecure_local=insecure_local,
         workers=workers,
         drain_seconds=drain_seconds,
@@ -62,6 +66,15 @@ def serve(
         except OSError as error:
             where = f"{host} port {port}"
             raise door.wrong("port", f"{where} cannot be used: {error.strerror}; another one, or 0") from error
+
+
+def _public(url: str | None) -> str | None:
+    from ..gateway import hosts
+
+    try:
+        return None if url is None else hosts.public(url)
+    except ValueError as error:
+        raise door.wrong("public-url", str(error)) from error
 
 
 def _greet(address: str, admin_address: str | None) -> None:

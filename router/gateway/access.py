@@ -7,7 +7,6 @@ bytes it was: never the prompt, a picture or a key. Probes are answered here, an
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
@@ -20,7 +19,9 @@ from ..telemetry import FACTS, FIELDS, Facts, Metrics, kind
 from .app import PATHS, Application
 from .body import Receive, Scope, Send
 from .errors import INVALID, NO_RETRY, SERVER_ERROR, envelope
+from .hosts import is_loopback
 from .images import Served
+from .links import PATH as ASSETS
 from .log import Log
 from .standing import HEALTHZ, READYZ, Standing, probe
 
@@ -32,6 +33,7 @@ ENDPOINTS: Mapping[str, str] = {
         "/v1/responses",
         "/v1/moderations",
         "/v1/models",
+        "/v1/files",
         "/v1/easel/explain",
         "/v1/easel/estimate",
         "/metrics",
@@ -39,6 +41,7 @@ ENDPOINTS: Mapping[str, str] = {
         "/docs",
     )
 }
+BELOW = {"/v1/models/": "/v1/models/{id}", "/v1/files/": "/v1/files/{id}", ASSETS: f"{ASSETS}{{name}}"}
 OTHER = "other"
 CUT_OFF = "cut_off"
 """The outcome of a request that was still being read when the time to drain was over."""
@@ -152,7 +155,7 @@ def endpoint_of(path: str) -> str:
     found = ENDPOINTS.get(path)
     if found is not None:
         return found
-    return "/v1/models/{id}" if path.startswith("/v1/models/") else OTHER
+    return next((label for prefix, label in BELOW.items() if path.startswith(prefix)), OTHER)
 
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -209,14 +212,3 @@ def _host(address: str) -> str:
         return urlsplit(address).hostname or ""
     except ValueError:
         return ""
-
-
-def is_loopback(host: str) -> bool:
-    """Does the name mean this machine, whatever a name server says?"""
-    name = host.lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

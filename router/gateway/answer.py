@@ -6,6 +6,7 @@ Source: openai/openai-python 3.54.0 (`types/images_response.py`), read 2026-11-2
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import cast
@@ -31,8 +32,8 @@ def encoded(image: OutputImage) -> bytes | memoryview:
     return image.content.base64
 
 
-def write(order: Order, response: ImageResponse) -> Pieces:
-    """OpenAI's `ImagesResponse`, and `easel` when it was asked for."""
+def write(order: Order, response: ImageResponse, urls: Sequence[str] = ()) -> Pieces:
+    """OpenAI's `ImagesResponse`, and `easel` when it was asked for. `urls` are the pictures', where they have some."""
     members: dict[str, object] = {"created": int(clock.now().timestamp()), **look(order, response)}
     if (counted := usage(response.usage)) is not None:
         members["usage"] = counted
@@ -45,6 +46,9 @@ def write(order: Order, response: ImageResponse) -> Pieces:
         pieces.append(b",{" if place else b"{")
         if image.revised_prompt is not None:
             pieces += [b'"revised_prompt":', to_json(image.revised_prompt), b","]
+        if urls:
+            pieces.append(b'"url":"%b"}' % urls[place].encode())
+            continue
         if order.response_format == "url":
             pieces += [b'"url":"data:', image.media_type.encode(), b";base64,"]
         else:

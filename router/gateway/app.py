@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ...providers.base.clock import Clock
-from . import images, moderations, responses
+from . import images, links, moderations, responses
 from .body import Limits, Load, Receive, Scope, Send
 from .errors import Failure, envelope
 from .images import Served
@@ -25,6 +25,7 @@ from .turns import Turns
 
 if TYPE_CHECKING:
     from ..router import Router
+    from .assets import Assets
 
 logger = logging.getLogger(__name__)
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -68,8 +69,22 @@ class _Held:
 class Gateway:
     """An ASGI application. `keys` None lets everybody in: for tests, and for a loopback address."""
 
-    def __init__(self, router_factory: Callable[[], Router], *, keys: Keys | None, limits: Limits) -> None:
+    def __init__(
+        self,
+        router_factory: Callable[[], Router],
+        *,
+        keys: Keys | None,
+        limits: Limits,
+        assets: Assets | None = None,
+        public_url: str | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         """Raises ConfigError."""
+        self.clock = clock or Clock()
+        self.assets = assets
+        """None: pictures are only ever in answers, and no files are taken."""
+        self.public_url = public_url
+        """Where callers reach this gateway; None: where their requests arrive."""
         self._make = router_factory
         self._held = _Held(router_factory())
         self.keys = keys
@@ -78,7 +93,7 @@ class Gateway:
         self.pool = ThreadPoolExecutor(PICTURE_WORKERS, "easel-pictures")
         self.observers: list[Callable[[Served], None]] = []
         """Told of every call of the Images API, at its end."""
-        self.turns = Turns(Clock())
+        self.turns = Turns(self.clock)
         """The pictures that a conversation can go on from."""
         self.standing = Standing()
         self._control: Application | None = None
@@ -96,6 +111,9 @@ class Gateway:
                     await images.serve(self, endpoint, scope, receive, send, WORK.get(endpoint))
                 else:
                     await images.refuse(send, receive, NOT_ALLOWED, images.new_request_id())
+                return
+            if scope["path"].startswith(links.PATH):
+                await links.hand_out(self, scope, send)
                 return
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
@@ -130,9 +148,11 @@ class Gateway:
     async def reload(self) -> None:
         """Read the configuration again. Requests under way end with the one they began with.
 
+        What is known of deployments that are still there is known on: who is set aside, and what is under way.
         Raises ConfigError, and then everything stays as it is.
         """
         fresh = _Held(await asyncio.to_thread(self._make))
+        fresh.router.go_on_from(self.router)
         old, self._held = self._held, fresh
         old.replaced = True
         if not old.users:
@@ -175,6 +195,16 @@ NOT_ALLOWED = Failure(
 )
 
 
-def create(router_factory: Callable[[], Router], *, keys: Keys | None = None, limits: Limits | None = None) -> Gateway:
+def create(
+    router_factory: Callable[[], Router],
+    *,
+    keys: Keys | None = None,
+    limits: Limits | None = None,
+    assets: Assets | None = None,
+    public_url: str | None = None,
+    clock: Clock | None = None,
+) -> Gateway:
     """A gateway. `router_factory` is called now, and again at each reload. Raises ConfigError."""
-    return Gateway(router_factory, keys=keys, limits=limits or Limits())
+    return Gateway(
+        router_factory, keys=keys, limits=limits or Limits(), assets=assets, public_url=public_url, clock=clock
+    )

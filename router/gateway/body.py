@@ -60,6 +60,8 @@ class Limits:
     """Bodies being read and pictures under way. Beyond it new requests wait outside: 503, with Retry-After."""
     keep_alive_seconds: float = 10.0
     """Between the comments that keep a stream open while its vendor paints."""
+    write_seconds: float = 60.0
+    """A client that takes nothing of its answer for so long is cut off: see `connection`."""
 
 
 @dataclass(slots=True)
@@ -84,6 +86,8 @@ class Place:
 
     load: Load
     held: int = 0
+    came: int = 0
+    """Of those, bytes that came from vendors."""
     left: bool = False
 
     def expect(self, count: int) -> None:
@@ -94,6 +98,16 @@ class Place:
     def hold(self, count: int) -> None:
         self.held += count
         self.load.bytes += count
+
+    def receive(self, count: int) -> None:
+        """So many bytes come from a vendor: they are counted before they are read, where their number is known."""
+        if not self.left:
+            self.hold(count)
+            self.came += count
+
+    def answers(self, count: int) -> None:
+        """The answer has so many bytes; what came from a vendor for it is counted already."""
+        self.hold(max(0, count - self.came))
 
     def release(self, count: int) -> None:
         self.hold(-count)
@@ -180,6 +194,7 @@ class File:
     name: str
     """With its brackets, as sent."""
     data: bytes = field(repr=False)
+    filename: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +229,11 @@ def parse_form(body: bytes, parameters: str, limits: Limits, *, files: frozenset
     """`files` are the names, without brackets, of parts that are files. Raises Refused."""
     plain: dict[str, object] = {}
     found: list[File] = []
-    for name, is_file, data in _parts(body, _boundary(parameters), limits):
+    for name, filename, data in _parts(body, _boundary(parameters), limits):
         base = name.partition("[")[0]
         if base in files:
-            if data or is_file:
-                found.append(File(name, bytes(data)))
+            if data or filename is not None:
+                found.append(File(name, bytes(data), filename))
         elif len(data) > limits.field_bytes:
             raise Refused(f"{base} has {len(data):,} bytes; at most {limits.field_bytes:,} are taken", field=base)
         elif data:
@@ -275,8 +290,8 @@ def _unquoted(value: str) -> str:
     return re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
 
 
-def _parts(body: bytes, boundary: bytes, limits: Limits) -> Iterator[tuple[str, bool, memoryview]]:
-    """Name, whether it is a file with a name, and content of each part; nothing is copied."""
+def _parts(body: bytes, boundary: bytes, limits: Limits) -> Iterator[tuple[str, str | None, memoryview]]:
+    """Name, the name of the file if it is one, and content of each part; nothing is copied."""
     view = memoryview(body)
     delimiter = b"--" + boundary
     start = 0 if body.startswith(delimiter) else body.find(b"\r\n" + delimiter) + 2
@@ -296,17 +311,17 @@ def _parts(body: bytes, boundary: bytes, limits: Limits) -> Iterator[tuple[str, 
             raise _broken(f"it has more than {limits.parts} parts", code="too_many_parts")
         begin = line_end + 2
         if body.startswith(b"\r\n", begin):
-            name, is_file, begin = "", False, begin + 2
+            name, filename, begin = "", None, begin + 2
         else:
             head_end = body.find(b"\r\n\r\n", begin, begin + MAX_PART_HEADER_BYTES)
             if head_end < 0:
                 raise _broken("the head of a part does not end")
-            name, is_file = _named(body[begin:head_end])
+            name, filename = _named(body[begin:head_end])
             begin = head_end + 4
         end = _end(body, delimiter, begin)
         if not name:
             raise _broken("a part has no name")
-        yield name, is_file, view[begin:end]
+        yield name, filename, view[begin:end]
         position = end + 2 + len(delimiter)
 
 
@@ -323,8 +338,8 @@ def _end(body: bytes, delimiter: bytes, begin: int) -> int:
         search = end + 2
 
 
-def _named(head: bytes) -> tuple[str, bool]:
-    """The name in `content-disposition`, and whether there is a file name beside it."""
+def _named(head: bytes) -> tuple[str, str | None]:
+    """The name in `content-disposition`, and the file name beside it, if there is one."""
     for line in head.split(b"\r\n"):
         title, colon, value = line.partition(b":")
         if colon and title.strip().lower() == b"content-disposition":
@@ -333,7 +348,7 @@ def _named(head: bytes) -> tuple[str, bool]:
             given = {key.lower(): _unquoted(each) for key, each in PARAMETER.findall(semicolon + rest)}
             if kind.strip().lower() != "form-data":
                 raise _broken("a part is no form-data")
-            return given.get("name", ""), bool(given.get("filename") or given.get("filename*"))
+            return given.get("name", ""), given.get("filename") or given.get("filename*") or None
     raise _broken("a part does not say what it is")
 
 

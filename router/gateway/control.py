@@ -28,11 +28,11 @@ from ..deployments import Deployment, Deployments
 from ..report import Json
 from ..settings import By, RouteRow, Weighted
 from . import body as bodies
-from . import order, shapes
-from .access import is_loopback
+from . import files, order, shapes
 from .body import Place
 from .docs import page
 from .errors import INVALID, NotAuthenticated, Refused, answer, envelope
+from .hosts import is_loopback
 from .openapi import describe, failures
 from .standing import HEALTHZ, READYZ, probe
 
@@ -67,6 +67,11 @@ def application(gateway: Gateway) -> Application:
     route = _Routes(app)
     route.get("/v1/models", control.models, shapes.ModelList, 401, summary="List every name for `model`")
     route.get("/v1/models/{model:path}", control.model, shapes.ModelEntry, 401, 404, summary="Look at one of them")
+    route.upload("/v1/files", control.upload, shapes.FileForm, shapes.FileEntry, summary="Send a picture to name later")
+    about = "List the files that were sent with this key"
+    route.get("/v1/files", control.files, shapes.FileList, 400, 401, 404, 503, summary=about, asked=shapes.FilePage)
+    route.get("/v1/files/{file_id}", control.file, shapes.FileEntry, 401, 404, 503, summary="Look at one of them")
+    route.delete("/v1/files/{file_id}", control.delete_file, shapes.FileDeleted, 401, 404, 503, summary="Delete one")
     about = "What would be done with a request, and why; nothing is sent"
     route.post("/v1/easel/explain", control.explain, shapes.Request, shapes.Decision, summary=about)
     about = "What a request would cost; nothing is sent"
@@ -128,11 +133,33 @@ class _Routes:
         self._app = app
 
     def get(
-        self, path: str, handler: Handler, found: type[BaseModel], *failed: int, summary: str, open_to_all: bool = False
+        self,
+        path: str,
+        handler: Handler,
+        found: type[BaseModel],
+        *failed: int,
+        summary: str,
+        open_to_all: bool = False,
+        asked: type[BaseModel] | None = None,
     ) -> None:
-        self.plain(
-            path, handler, {200: {"model": found}, **failures(*failed)}, summary=summary, open_to_all=open_to_all
-        )
+        """`asked`: what may be in the query."""
+        extra: Json = {"security": []} if open_to_all else {}
+        if asked is not None:
+            extra["parameters"] = [
+                {"name": name, "in": "query", "required": False, "schema": schema}
+                for name, schema in asked.model_json_schema()["properties"].items()
+            ]
+        self._add(path, handler, "GET", {200: {"model": found}, **failures(*failed)}, summary, extra)
+
+    def delete(self, path: str, handler: Handler, found: type[BaseModel], *failed: int, summary: str) -> None:
+        self._add(path, handler, "DELETE", {200: {"model": found}, **failures(*failed)}, summary, {})
+
+    def upload(
+        self, path: str, handler: Handler, asked: type[BaseModel], found: type[BaseModel], *, summary: str
+    ) -> None:
+        content = {"multipart/form-data": {"schema": asked.model_json_schema()}}
+        responses = {200: {"model": found}, **failures(400, 401, 404, 408, 413, 415, 503)}
+        self._add(path, handler, "POST", responses, summary, {"requestBody": {"required": True, "content": content}})
 
     def post(
         self,
@@ -286,6 +313,34 @@ class _Control(_Door):
                 return report.with_keys(found, router.deployments)
         finally:
             place.leave()
+
+    # Files
+
+    async def upload(self, request: Request) -> Response:
+        owner, gateway = self._owner(request), self._gateway
+        place = gateway.load.admit()
+        try:
+            return JsonAnswer(await files.received(gateway, owner, request.receive, _headers(request), place))
+        finally:
+            place.leave()
+
+    async def files(self, request: Request) -> Response:
+        return JsonAnswer(await files.listed(self._gateway, self._owner(request), request.query_params))
+
+    async def file(self, request: Request) -> Response:
+        owner = self._owner(request)
+        return JsonAnswer(await files.one(self._gateway, owner, str(request.path_params["file_id"])))
+
+    async def delete_file(self, request: Request) -> Response:
+        owner = self._owner(request)
+        return JsonAnswer(await files.deleted(self._gateway, owner, str(request.path_params["file_id"])))
+
+    def _owner(self, request: Request) -> str:
+        return self._gateway.caller(_authorization(request)) or ""
+
+
+def _headers(request: Request) -> Mapping[bytes, bytes]:
+    return dict(request.scope["headers"])
 
 
 def _authorization(request: Request) -> bytes | None:

@@ -33,6 +33,7 @@ from ...providers.base.errors import (
     QuotaExhausted,
     RateLimited,
     RequestError,
+    TooLate,
 )
 from ...providers.base.request import ImageRequest
 from ...providers.base.response import Attempt
@@ -77,6 +78,14 @@ class Busy(EaselError):
     def __init__(self, message: str, *, retry_after_seconds: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class NoRoom(EaselError):
+    """It would be more than is kept here."""
+
+
+class StoreFailed(EaselError):
+    """What is kept here cannot be read, or nothing more can be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +159,10 @@ def _said(error: BaseException, wire_name: Callable[[str], str]) -> _Said:
             return _Said(401, INVALID, "invalid_api_key", headers=((b"www-authenticate", b"Bearer"),))
         case Busy():
             return _Said(503, SERVER_ERROR, "server_is_overloaded", headers=retry_after(error.retry_after_seconds))
+        case NoRoom():
+            return _Said(413, INVALID, "no_room")
+        case StoreFailed():
+            return _Said(503, SERVER_ERROR, "store_failed", headers=retry_after(1))
         case LedgerFailed():
             return _Said(503, SERVER_ERROR, "ledger_failed", headers=retry_after(1))
         case _:
@@ -178,6 +191,8 @@ def _all_failed(error: AllAttemptsFailed) -> _Said:
     sent = [each for each in error.attempts if each.outcome != NOT_SENT]
     wait = cause.retry_after_seconds if cause is not None else None
     outcomes = {each.outcome for each in sent}
+    if isinstance(cause, TooLate):
+        return _Said(504, SERVER_ERROR, "deadline_exceeded")
     if not sent:
         return _Said(503, SERVER_ERROR, "server_is_overloaded", headers=retry_after(wait or SET_ASIDE_SECONDS))
     if outcomes == {RateLimited.outcome}:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from ...providers.base.response import ImageResponse
+from ...providers.base.transport import COMING
 from ..steps.parse import new_request_id
 from ..steps.validate import REQUEST_ID
 from . import body as bodies
-from . import events
+from . import events, links
 from .answer import Pieces, easel_headers, write
 from .body import FORM, JSON, Content, Left, Place, Receive, Scope, Send
 from .errors import Failure, Headers, Refused, answer
@@ -57,6 +58,7 @@ class Visit:
     headers: Mapping[bytes, bytes]
     receive: Receive
     send: Send
+    scope: Scope
     request_id: str = field(default_factory=new_request_id)
     caller: str | None = None
     order: Order | None = None
@@ -65,6 +67,11 @@ class Visit:
     status: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+
+    @property
+    def owner(self) -> str:
+        """Whose pictures and files are found: without keys everybody's are one."""
+        return self.caller or ""
 
     @property
     def started(self) -> bool:
@@ -119,11 +126,12 @@ async def serve(
     gateway: Gateway, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send, work: Work | None = None
 ) -> None:
     """One call, from its head to the end of its answer. `work` None is that of the Images API."""
-    visit = Visit(gateway, endpoint, dict(scope["headers"]), receive, send)
+    visit = Visit(gateway, endpoint, dict(scope["headers"]), receive, send, scope)
     place: Place | None = None
     try:
         visit.caller = gateway.caller(visit.headers.get(b"authorization"))
         place = gateway.load.admit()
+        COMING.set(place.receive)
         with gateway.using() as router:
             await (work or _serve)(visit, router, place)
     except Left:
@@ -156,7 +164,7 @@ async def _serve(visit: Visit, router: Router, place: Place) -> None:
     visit.bytes_in = len(raw)
     content = _content(visit, raw)
     del raw  # the parts of a form are copies
-    order = await understood(content, visit.endpoint, router, visit.gateway, place)
+    order = await understood(content, visit.endpoint, router, visit.gateway, place, owner=visit.owner)
     del content
     visit.order = order
     called(visit, order)
@@ -165,8 +173,9 @@ async def _serve(visit: Visit, router: Router, place: Place) -> None:
             visit.response = await events.stream(visit, order, router, place)
         else:
             visit.response = response = await router.run(order.fields)
-            pieces = write(order, response)
-            place.hold(sum(map(len, pieces)))
+            urls = await links.linked(visit.gateway, visit.scope, order, response, place)
+            pieces = write(order, response, urls)
+            place.answers(sum(map(len, pieces)))
             await visit.whole(200, easel_headers(order, response), pieces)
 
 

@@ -24,7 +24,7 @@ MEANINGS: Mapping[int, str] = {
     500: "The gateway failed.",
     502: "Every vendor failed.",
     503: "As much is under way as can be, or every vendor is down; `retry-after` says how long to wait.",
-    504: "It was sent, and no answer came: it may have been billed.",
+    504: "It was sent, and no answer came: it may have been billed. With `deadline_exceeded` it was not sent.",
 }
 PAINTING = (400, 401, 408, 409, 413, 415, 429, 500, 502, 503, 504)
 EVENTS: Json = {

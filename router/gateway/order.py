@@ -98,8 +98,13 @@ class Order:
         return found if isinstance(found, str) else None
 
 
-async def understood(content: Content, endpoint: Endpoint, router: Router, gateway: Gateway, place: Place) -> Order:
-    """The call, its pictures fetched and checked. Raises Refused, which names what is wrong as the caller wrote it."""
+async def understood(
+    content: Content, endpoint: Endpoint, router: Router, gateway: Gateway, place: Place, *, owner: str
+) -> Order:
+    """The call, its pictures fetched and checked. `owner`: whose files may be named in it.
+
+    Raises Refused, which names what is wrong as the caller wrote it.
+    """
     given = {name: value for name, value in content.fields.items() if value is not None and value != ""}
     own = _own(given.pop("easel", None))
     _known(given, endpoint, content.form)
@@ -126,7 +131,7 @@ async def understood(content: Content, endpoint: Endpoint, router: Router, gatew
         raise Refused(NO_VIDEOS, field="easel.operation")
     if "operation" in own and (endpoint != "edits" or own["operation"] not in EDITS):
         raise Refused(f"easel.operation is for edits, and one of {', '.join(EDITS)}", field="easel.operation")
-    found = await Gathering(router, gateway, place).pictures(content, given, own)
+    found = await Gathering(router, gateway, place, owner).pictures(content, given, own)
     if endpoint != "generations" and not found.images:
         name = "image" if content.form else "images"
         raise Refused(f"Missing required parameter: '{name}'.", field=name, code="missing_required_parameter")

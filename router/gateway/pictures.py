@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from ...providers.base import images
 from ...providers.base.errors import PictureLost, RequestError
 from ...providers.base.request import InputImage
+from . import files
 from .body import Content, File, Place
 from .errors import Refused
 from .fields import kind, text
@@ -37,16 +38,29 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class FileId:
+    """A picture that the caller has sent before."""
+
+    id: str
+
+
+Source = bytes | str | FileId
+"""Of a picture: itself, an address or a data URL, or a file."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gathering:
     """Collects the pictures of one call, from wherever they are, within its limits."""
 
     router: Router
     gateway: Gateway
     place: Place
+    owner: str
+    """Whose files may be named."""
 
     async def pictures(self, content: Content, given: Mapping[str, object], own: Mapping[str, object]) -> Found:
         """Raises Refused."""
-        wanted: list[tuple[str, str, bytes | str]] = [*_files(content.files)]
+        wanted: list[tuple[str, str, Source]] = [*_files(content.files)]
         if "images" in given:
             wanted += _references("images", "image", given["images"])
         for name in ("mask", "markup"):
@@ -71,9 +85,13 @@ class Gathering:
             _only("markup", roles.get("markup")),
         )
 
-    async def _data(self, wire: str, source: bytes | str) -> bytes:
+    async def _data(self, wire: str, source: Source) -> bytes:
         if isinstance(source, bytes):
             return source
+        if isinstance(source, FileId):
+            data = await files.picture(self.gateway, self.owner, source.id, f"{wire}.file_id")
+            self.place.hold(len(data))
+            return data
         try:
             if source.startswith(images.DATA_URL_PREFIX):
                 return await self._from_data_url(source)
@@ -108,7 +126,7 @@ def _files(files: Iterable[File]) -> Iterable[tuple[str, str, bytes]]:
         yield role, f"{base}[{place}]" if role in {"image", "reference"} else base, each.data
 
 
-def _references(name: str, role: str, given: object) -> list[tuple[str, str, bytes | str]]:
+def _references(name: str, role: str, given: object) -> list[tuple[str, str, Source]]:
     if not isinstance(given, list):
         raise Refused(
             f"Invalid type for '{name}': expected an array of objects, but got {kind(given)} instead.",
@@ -121,25 +139,23 @@ def _references(name: str, role: str, given: object) -> list[tuple[str, str, byt
     return [(role, f"{name}[{place}]", _reference(f"{name}[{place}]", each)) for place, each in enumerate(members)]
 
 
-def _reference(name: str, given: object) -> str:
-    """The address in `{"image_url": …}`: https or a data URL."""
+def _reference(name: str, given: object) -> str | FileId:
+    """The address in `{"image_url": …}`, https or a data URL, or the file in `{"file_id": …}`."""
     if not isinstance(given, dict):
         raise Refused(
-            f"Invalid type for '{name}': expected an object with image_url, but got {kind(given)} instead.",
+            f"Invalid type for '{name}': expected an object with image_url or file_id, but got {kind(given)} instead.",
             field=name,
             code="invalid_type",
         )
     members = cast("dict[str, object]", given)
-    if members.get("file_id") is not None:
-        raise Refused(
-            f"{name}.file_id: files uploaded to a vendor cannot be read from here; give the picture as image_url, an "
-            "https address or a data URL",
-            field=f"{name}.file_id",
-            code="unsupported_file_id",
-        )
     for key in members:
         if key not in {"image_url", "file_id"}:
             raise Refused(f"Unknown parameter: '{name}.{key[:60]}'.", field=name, code="unknown_parameter")
+    wire = f"{name}.file_id"
+    if (file_id := text({wire: members.get("file_id")}, wire)) is not None:
+        if members.get("image_url") is not None:
+            raise Refused(f"Invalid '{name}': exactly one of 'image_url' and 'file_id' must be given.", field=name)
+        return FileId(file_id)
     wire = f"{name}.image_url"
     return text({wire: members.get("image_url")}, wire, most=MAX_ADDRESS_CHARACTERS) or _missing(wire)
 

@@ -65,11 +65,12 @@ async def respond(visit: Visit, router: Router, place: Place) -> None:
         message = f"Unsupported content type: {kind[:100]!r}. This endpoint takes {JSON}."
         raise Refused(message, status=415, code="unsupported_content_type")
     gateway = visit.gateway
-    asked = turns.read(bodies.parse_json(raw).fields, gateway.turns, visit.caller or "")
+    asked = turns.read(bodies.parse_json(raw).fields, gateway.turns, visit.owner)
     del raw
     try:
         endpoint = "edits" if asked.action == "edit" else "generations"
-        order = await orders.understood(Content(_fields(asked, router)), endpoint, router, gateway, place)
+        content = Content(_fields(asked, router))
+        order = await orders.understood(content, endpoint, router, gateway, place, owner=visit.owner)
         visit.order = order
         called(visit, order)
         turn = Turn(asked, order)
@@ -78,7 +79,7 @@ async def respond(visit: Visit, router: Router, place: Place) -> None:
                 visit.response = response = await router.run(order.fields)
                 _keep(visit, turn, response)
                 whole = _joined(turn.done(response), response)
-                place.hold(len(whole))
+                place.hold(len(whole))  # a copy
                 await visit.whole(200, easel_headers(order, response), [whole])
             elif not (await router.explain(order.fields, keys=True)).plan:
                 await router.run(order.fields)  # which says why
@@ -93,7 +94,7 @@ async def respond(visit: Visit, router: Router, place: Place) -> None:
 def _keep(visit: Visit, turn: Turn, response: ImageResponse) -> None:
     """For the next turn, which may come as soon as this one is sent."""
     if turn.asked.store:
-        visit.gateway.turns.keep(visit.caller or "", turn.id, turn.item_id, response.images[0].content)
+        visit.gateway.turns.keep(visit.owner, turn.id, turn.item_id, response.images[0].content)
 
 
 def _fields(asked: Asked, router: Router) -> dict[str, object]:
@@ -107,10 +108,10 @@ def _fields(asked: Asked, router: Router) -> dict[str, object]:
         "easel": {
             **({"metadata": asked.body["metadata"]} if "metadata" in asked.body else {}),
             **asked.easel,
-            **({"references": [{"image_url": each.url} for each in asked.references]} if asked.references else {}),
+            **({"references": [each.reference for each in asked.references]} if asked.references else {}),
         },
-        "images": [{"image_url": each.url} for each in asked.sources] or None,
-        "mask": None if asked.mask is None else {"image_url": asked.mask.url},
+        "images": [each.reference for each in asked.sources] or None,
+        "mask": None if asked.mask is None else asked.mask.reference,
     }
     if not asked.stream:
         fields.pop("partial_images", None)

@@ -22,7 +22,7 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Collection, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -37,11 +37,15 @@ from .. import catalog
 from ..ledger import Ledger, open_ledger
 from ..router import Router
 from ..settings import environment
-from ..telemetry import FactsObserver, Metrics, Observer, Several, exported_spans, spans_asked_for
+from ..telemetry import FactsObserver, Metrics, Observer, Several, count_no_more, exported_spans, spans_asked_for
 from . import access
-from .access import Access, is_loopback
+from .access import Access
 from .app import Application, Gateway, create
+from .assets import Assets
 from .body import Receive, Scope, Send
+from .connection import connections
+from .errors import StoreFailed
+from .hosts import is_loopback
 from .keys import Keys
 from .log import Log, open_log, take_over
 from .reload import Marks, Reloads, marks_of
@@ -54,6 +58,8 @@ KEEP_ALIVE_SECONDS = 75
 """How long an idle connection is kept: longer than most proxies in front keep theirs."""
 BACKLOG = 2048
 SAVE_USES_SECONDS = 60.0
+SWEEP_SECONDS = 60.0
+"""How long a picture or a file that is over may still be there; nobody gets it any more."""
 RESTART_SECONDS = 1.0
 """Before a worker that died is replaced."""
 MEND = 2
@@ -75,6 +81,11 @@ class Options:
     ledger: Path | None = None
     """None: in memory."""
     keys: Path
+    assets: Path | None = None
+    """The folder for pictures with an address and for callers' files; None: in memory, and with several workers in a
+    folder that ends with them."""
+    public_url: str | None = None
+    """Where callers reach this gateway, for the addresses of pictures; None: where their requests arrive."""
     insecure_local: bool = False
     workers: int = 1
     drain_seconds: float = DRAIN_SECONDS
@@ -126,9 +137,10 @@ def address_of(listener: socket.socket) -> str:
 
 
 def _work(options: Options, listener: socket.socket, number: int) -> None:
+    clock = Clock()
+    assets = Assets.open(options.assets, clock)
     log = open_log(sys.stderr)
     take_over(log)
-    clock = Clock()
     metrics = Metrics(wall_seconds=lambda: clock.now().timestamp())
     observers: list[Observer] = [FactsObserver(), metrics]
     spans, flush = None, None
@@ -138,7 +150,13 @@ def _work(options: Options, listener: socket.socket, number: int) -> None:
     ledger = open_ledger(options.ledger)
     marks: Marks = marks_of(options.config) if options.config is not None else frozenset()
     keys = None if options.insecure_local else Keys(options.keys, clock=clock)
-    gateway = create(_factory(options, ledger, clock, Several(observers)), keys=keys)
+    gateway = create(
+        _factory(options, ledger, clock, Several(observers)),
+        keys=keys,
+        assets=assets,
+        public_url=options.public_url,
+        clock=clock,
+    )
     gateway.observers.append(access.note)
     gateway.standing.metrics = metrics
     front = Access(
@@ -193,11 +211,14 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 class _Server(uvicorn.Server):
     """uvicorn, with the signals left to us."""
 
-    def __init__(self, application: Any, *, drain_seconds: float, started: Callable[[], None]) -> None:
+    def __init__(
+        self, application: Any, *, drain_seconds: float, write_seconds: float, started: Callable[[], None]
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
                 interface="asgi3",
+                http=connections(write_seconds),
                 loop="none",
                 lifespan="off",  # it would close the gateway before the last requests have ended
                 ws="none",
@@ -254,6 +275,8 @@ class _Process:
                 self._begin(reloads.watch(self.options.config, self.marks))
             if self.keys is not None:
                 self._begin(self._save_uses(self.keys))
+            if self.gateway.assets is not None:
+                self._begin(self._sweep(self.gateway.assets))
             try:
                 await server.serve(sockets=[listener])
             finally:
@@ -274,7 +297,12 @@ class _Process:
             if self.options.greet is not None and self.number == 0:
                 self.options.greet(address, admin_address)
 
-        return _Server(self.front, drain_seconds=self.options.drain_seconds, started=started)
+        return _Server(
+            self.front,
+            drain_seconds=self.options.drain_seconds,
+            write_seconds=self.gateway.limits.write_seconds,
+            started=started,
+        )
 
     def _obey(self, server: _Server, reloads: Reloads) -> None:
         loop = asyncio.get_running_loop()
@@ -313,7 +341,8 @@ class _Process:
         own_port = port + self.number if port else 0
         with _listening(self.options.admin_host, own_port) as listener:
             listens = asyncio.Event()
-            server = _Server(self._admin_routes, drain_seconds=1, started=listens.set)
+            write_seconds = self.gateway.limits.write_seconds
+            server = _Server(self._admin_routes, drain_seconds=1, write_seconds=write_seconds, started=listens.set)
             serving = asyncio.ensure_future(server.serve(sockets=[listener]))
             await listens.wait()
             try:
@@ -334,6 +363,12 @@ class _Process:
         while True:
             await asyncio.sleep(SAVE_USES_SECONDS)
             await asyncio.to_thread(keys.save_uses)
+
+    async def _sweep(self, assets: Assets) -> None:
+        while True:
+            with suppress(StoreFailed):  # which is in the log
+                await assets.sweep()
+            await asyncio.sleep(SWEEP_SECONDS)
 
     def _begin(self, work: Any) -> None:
         """In the background, until it ends by itself or everything does."""
@@ -383,13 +418,15 @@ def keep_freed_memory() -> None:
 def _supervise(options: Options, listener: socket.socket) -> int:
     """Start workers, hand signals on to them, and replace those that die, until they are told to end."""
     log = open_log(sys.stderr)
-    counts = tempfile.mkdtemp(prefix="easel-metrics-")
-    os.environ[MULTIPROCESS] = counts
+    own = Path(tempfile.mkdtemp(prefix="easel-"))
+    counts = own / "metrics"
+    counts.mkdir()
+    os.environ[MULTIPROCESS] = str(counts)
     try:
-        return _Supervisor(options, listener, log).run()
+        return _Supervisor(replace(options, assets=options.assets or own / "assets"), listener, log).run()
     finally:
         del os.environ[MULTIPROCESS]
-        shutil.rmtree(counts, ignore_errors=True)
+        shutil.rmtree(own, ignore_errors=True)
 
 
 class _Supervisor:
@@ -426,11 +463,9 @@ class _Supervisor:
 
     def _gone(self, number: int, worker: SpawnProcess) -> int:
         """A worker has ended. Returns the exit code that this means for the whole."""
-        from prometheus_client import multiprocess as counts
-
         del self._workers[number]
         if worker.pid is not None:
-            counts.mark_process_dead(worker.pid)  # pyright: ignore[reportUnknownMemberType] (it has no types)
+            count_no_more(worker.pid)
         if self._ending:
             return 0 if not worker.exitcode or worker.exitcode < 0 else worker.exitcode
         if worker.exitcode == MEND and number not in self._replaced:

@@ -135,6 +135,43 @@ class VariationForm(Asked):
     user: str | None = None
 
 
+class FileForm(Asked):
+    file: File
+    purpose: Literal["vision", "user_data"]
+
+
+class FilePage(Asked):
+    after: str | None = Field(None, description="The id after which the page begins.")
+    limit: int | None = Field(None, ge=1, le=10_000)
+    order: Literal["asc", "desc"] | None = Field(None, description="By the time when they were sent.")
+    purpose: Literal["vision", "user_data"] | None = None
+
+
+class FileEntry(Shape):
+    id: str
+    object: Literal["file"]
+    bytes: int
+    created_at: int
+    expires_at: int
+    filename: str
+    purpose: Literal["vision", "user_data"]
+    status: Literal["processed"]
+
+
+class FileList(Shape):
+    object: Literal["list"]
+    data: list[FileEntry]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class FileDeleted(Shape):
+    id: str
+    object: Literal["file"]
+    deleted: bool
+
+
 class ImageTool(Shape):
     type: Literal["image_generation"]
     model: str | None = None

@@ -94,15 +94,15 @@ Object = Mapping[str, object]
 class Picture:
     """A picture that is in the talk."""
 
-    url: str = field(repr=False)
-    """An address or a data URL."""
+    reference: Mapping[str, str] = field(repr=False)
+    """As the Images API has it: `image_url`, an address or a data URL, or `file_id`."""
     where: str
     """What the caller knows it by: `input[0].content[1]`."""
 
     @classmethod
     def painted(cls, content: Content, where: str) -> Picture:
         kind = images.probe(content.head(HEAD_BYTES)).media_type
-        return cls(f"data:{kind};base64,{str(content.base64, 'ascii')}", where)
+        return cls({"image_url": f"data:{kind};base64,{str(content.base64, 'ascii')}"}, where)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,13 +131,14 @@ class Asked:
 
     def wire_name(self, name: str) -> str:
         """What the caller knows a field of the Images API by."""
-        base, _, place = name.removesuffix(".image_url").partition("[")
+        ending = ".file_id" if name.endswith(".file_id") else ""
+        base, _, place = name.removesuffix(".image_url").removesuffix(".file_id").partition("[")
         index = place.rstrip("]")
         if base in {"images", "easel.references", "references"}:
             pictures = self.sources if base == "images" else self.references
-            return pictures[int(index)].where if index.isdigit() and int(index) < len(pictures) else "input"
+            return pictures[int(index)].where + ending if index.isdigit() and int(index) < len(pictures) else "input"
         if base == "mask" and self.mask is not None:
-            return self.mask.where
+            return self.mask.where + ending
         if base == "prompt":
             return "input"
         return f"{self.tool}.{name}" if base in IMAGE_OPTIONS else name
@@ -365,7 +366,7 @@ class _Talk:
                 case {"type": "input_text" | "output_text", "text": str(text)}:
                     texts.append(text)
                 case {"type": "input_image"} if role == "user":
-                    self.given.append(Picture(_address(cast("Object", part), here), here))
+                    self.given.append(_picture(cast("Object", part), here))
                 case {"type": "refusal"} if role == "assistant":
                     continue
                 case _:
@@ -399,23 +400,18 @@ class _Talk:
 
 
 def _mask(given: object, where: str) -> Picture | None:
-    return None if given is None else Picture(_address(given, where), where)
+    return None if given is None else _picture(given, where)
 
 
-def _address(given: object, where: str) -> str:
-    """Of a picture: a data URL or an address. Files that lie with OpenAI cannot be read from here."""
+def _picture(given: object, where: str) -> Picture:
+    """A data URL or an address, or a file that the caller has sent here."""
     match given:
         case {"image_url": str(url)} if url:
-            return url
-        case {"file_id": str()}:
-            raise Refused(
-                f"{where}.file_id: files uploaded to a vendor cannot be read from here; give the picture as image_url, "
-                "an https address or a data URL",
-                field=f"{where}.file_id",
-                code="unsupported_file_id",
-            )
+            return Picture({"image_url": url}, where)
+        case {"file_id": str(file_id)} if file_id:
+            return Picture({"file_id": file_id}, where)
         case _:
-            message = f"{where}.image_url must be text: an https address or a data URL"
+            message = f"{where}.image_url must be text: an https address or a data URL; or give file_id"
             raise Refused(message, field=f"{where}.image_url", code="invalid_type")
 
 

@@ -22,8 +22,10 @@ from ...providers.base.errors import (
     LedgerFailed,
     ModerationBlocked,
     OutcomeUnknown,
+    PassedOver,
     ProofFailed,
     ProviderError,
+    TooLate,
 )
 from ...providers.base.request import ImageRequest
 from ...providers.base.response import Attempt, OutputImage, Usage, Verification
@@ -42,6 +44,8 @@ Prove = Callable[[Offer, int, Sequence[Painting]], Awaitable[Proof]]
 """Holds the pictures of one call, and how many were asked of it, against the offer."""
 
 CANCELLED = "cancelled by the caller"
+FAIR_SECONDS = 30.0
+"""A deployment that has had so long, and twice its usual time, and has not answered, is slow by any deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,8 @@ async def dispatch(
         result = await tour.visit(planned)
         if isinstance(result, Delivery):
             return result
-        first = first or result
+        if first is None or isinstance(first, PassedOver):
+            first = result
         if not _falls_back(result, planned):
             if isinstance(result, ModerationBlocked):
                 result.attempts = tuple(tour.attempts)
@@ -240,6 +245,8 @@ class _Tour:
         failed: ProviderError | None = None
         retry = 0
         while True:
+            if self.remaining() <= 0:
+                return failed or self._pass_over(call.planned, "the deadline has passed", TooLate)
             turn = means.health.admit(name, means.clock.monotonic())
             if turn is None:
                 return failed or self._pass_over(call.planned, self._why_set_aside(name))
@@ -374,7 +381,18 @@ class _Tour:
             health.succeeded(turn, latency)
         else:
             now = self._means.clock.monotonic()
-            health.failed(turn, now, counts=error.cooldown, retry_after_seconds=error.retry_after_seconds)
+            counts = error.cooldown and not self._was_hurried(turn, latency)
+            health.failed(turn, now, counts=counts, retry_after_seconds=error.retry_after_seconds)
+
+    def _was_hurried(self, turn: Turn, latency: float) -> bool:
+        """Was it the caller's own deadline that ended the call, and too soon to say anything about the deployment?
+
+        Else a caller with no patience could have every deployment set aside, for everybody.
+        """
+        if self._request.deadline_seconds is None or self.remaining() > 0:
+            return False
+        usual = self._means.health.latency_seconds(turn.deployment) or 0.0
+        return latency < max(FAIR_SECONDS, 2 * usual)
 
     def _closed(
         self,
@@ -476,7 +494,7 @@ class _Tour:
         seconds = max(0.0, (until or 0.0) - self._means.clock.monotonic())
         return f"set aside after failures, for another {seconds:.0f} s" if seconds else "being tried by another request"
 
-    def _pass_over(self, planned: Planned, why: str) -> ProviderError:
-        error = ProviderError(why)
+    def _pass_over(self, planned: Planned, why: str, kind: type[PassedOver] = PassedOver) -> PassedOver:
+        error = kind(why)
         self.attempts.append(Attempt(planned.name, NOT_SENT, 0.0, billed=False, error=why))
         return error

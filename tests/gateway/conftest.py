@@ -4,18 +4,20 @@ import socket
 import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
+from typing_extensions import override
 
-from easel.providers.base.clock import DateClock
+from easel.providers.base.clock import Clock, DateClock
 from easel.router import Router
 from easel.router.gateway.app import Gateway, create
 from easel.router.gateway.body import Limits
+from easel.router.gateway.connection import connections
 from easel.simulator.server import Simulator, running
 
 TODAY = date(2026, 11, 23)
@@ -38,13 +40,35 @@ class Served:
         return [each for each in self.simulator.received if each.method == "POST"]
 
 
+@dataclass
+class Hands(Clock):
+    """A clock whose hands are moved."""
+
+    time: datetime = field(default_factory=lambda: datetime(2026, 11, 23, 12, tzinfo=UTC))
+
+    @override
+    def now(self) -> datetime:
+        return self.time
+
+    def move(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
 Opening = Callable[..., AbstractContextManager[Served]]
 
 
 @contextmanager
-def listening(app: Any) -> Generator[int]:
-    """Serves an ASGI application on a free port of the loopback address."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2))
+def listening(app: Any, *, write_seconds: float = 60.0, loop: Any = "auto") -> Generator[int]:
+    """Serves an ASGI application on a free port of the loopback address. `loop` is uvicorn's."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        http=connections(write_seconds),
+        loop=loop,
+    )
+    server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="gateway")
         thread.start()
@@ -64,12 +88,13 @@ def open_gateway(
     limits: Limits | None = None,
     keys: Any = None,
     simulator: Simulator | None = None,
+    **more: Any,
 ) -> Generator[Served]:
-    """A gateway for the time of the block; `simulator` is one that runs already."""
+    """A gateway for the time of the block; `simulator` is one that runs already, `more` goes to `create`."""
     if simulator is None:
         with (
             running(today=TODAY, faults=faults, latency_seconds=latency_seconds) as fresh,
-            open_gateway(config=config, limits=limits, keys=keys, simulator=fresh) as served,
+            open_gateway(config=config, limits=limits, keys=keys, simulator=fresh, **more) as served,
         ):
             yield served
         return
@@ -77,8 +102,8 @@ def open_gateway(
     def router() -> Router:
         return Router(config, simulator_url=simulator.base_url, clock=DateClock(TODAY), environment={})
 
-    app = create(router, keys=keys, limits=limits)
-    with listening(app) as port:
+    app = create(router, keys=keys, limits=limits, **more)
+    with listening(app, write_seconds=app.limits.write_seconds) as port:
         yield Served(f"http://127.0.0.1:{port}/v1", KEY, simulator, app, port)
 
 

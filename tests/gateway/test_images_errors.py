@@ -141,6 +141,14 @@ UNKNOWN = errors.OutcomeUnknown("no answer")
             {"retry-after": "5"},
         ),
         (
+            all_failed(errors.TooLate("the deadline has passed")),
+            504,
+            "server_error",
+            "deadline_exceeded",
+            None,
+            {},
+        ),
+        (
             errors.ConfigError([Problem("a.yaml", "no")]),
             500,
             "server_error",

@@ -71,6 +71,36 @@ def test_a_new_configuration_takes_over_while_the_old_one_finishes(opening: Open
             assert read(client).headers["x-easel-deployment"] == GPT
 
 
+PAIR = """
+version: 1
+routes: [{name: pair, prefer: [openai/gpt-image-2, bfl/flux-2-pro]}]
+policy: {retries: {attempts: 1}, cooldown: {failures: 1, seconds: 300}}
+"""
+ANOTHER_WAY = PAIR + "deployments: [{provider: openai, key: {env: K}, models: {gpt-image-2: gpt-image-2-2026-04-21}}]"
+
+
+def test_who_is_set_aside_stays_so_when_the_configuration_changes(opening: Opening, tmp_path: Path) -> None:
+    config = tmp_path / "easel.yaml"
+    config.write_text(PAIR)
+    with opening(config=config, faults=["openai=down"]) as gateway:
+
+        def twins_asked() -> set[str]:
+            gateway.simulator.received.clear()
+            assert generate(gateway.port, prompt="a red kite", model="pair").status == 200
+            return {each.twin for each in gateway.sent()}
+
+        assert twins_asked() == {"openai", "bfl"}
+        gateway.simulator.faults.clear()
+        config.write_text(PAIR.replace("name: pair", "name: pair, on_refusal: fall_back"))
+        asyncio.run(gateway.app.reload())
+        assert list(gateway.app.router.cooldowns()) == [GPT]
+        assert twins_asked() == {"bfl"}
+        config.write_text(ANOTHER_WAY.replace(", bfl/flux-2-pro", ""))
+        asyncio.run(gateway.app.reload())
+        assert gateway.app.router.cooldowns() == {}
+        assert twins_asked() == {"openai"}
+
+
 def test_a_key_is_asked_for(opening: Opening, no_retries: Path, tmp_path: Path) -> None:
     keys = Keys(tmp_path / "keys.json", environment={"EASEL_KEY_PEPPER": "p" * 64})
     made = keys.create("shop")

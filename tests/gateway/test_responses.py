@@ -421,6 +421,21 @@ def test_what_is_wrong_is_named(gateway: Served) -> None:
     assert gateway.sent() == []
 
 
+@pytest.mark.parametrize("seconds", [5e-324, 1e-9, 1e-3])
+def test_a_deadline_that_nobody_can_meet_is_the_callers_own(gateway: Served, seconds: float) -> None:
+    turn = {"model": "gpt-5", "input": PROMPT, "tools": [TOOL]}
+    hurried = {**turn, "easel": {"deadline_seconds": seconds}}
+    with httpx.Client(base_url=gateway.base_url, timeout=30) as door:
+        for _ in range(4):
+            answer = door.post("/responses", json=hurried)
+            assert answer.status_code == 504
+            assert answer.json()["error"]["code"] in {"deadline_exceeded", "upstream_outcome_unknown"}
+        with door.stream("POST", "/responses", json={**hurried, "stream": True}) as events:
+            assert events.read().count(b"event: response.failed") == 1
+        assert gateway.app.router.cooldowns() == {}
+        assert door.post("/responses", json=turn).status_code == 200
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"'])
 def test_bodies_that_are_none(gateway: Served, body: bytes) -> None:
     answer = httpx.post(f"{gateway.base_url}/responses", content=body, headers={"content-type": "application/json"})

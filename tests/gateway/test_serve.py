@@ -22,7 +22,8 @@ import pytest
 from typer.testing import CliRunner
 
 from easel.router.cli.commands import app as program
-from easel.router.gateway.access import endpoint_of, is_loopback
+from easel.router.gateway.access import endpoint_of
+from easel.router.gateway.hosts import is_loopback
 
 EASEL = Path(sys.executable).with_name("easel")
 SECONDS = 60
@@ -456,6 +457,36 @@ def test_workers_share_the_port_and_their_counts(start: Start, config: Path, tmp
         serving.tell(signal.SIGTERM)
         assert serving.end() == 0
     assert len(json.loads(easel("ledger", "--ledger", "l.db", "--json", cwd=tmp_path).stdout)) == 6
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_picture_is_handed_out_by_every_worker_and_its_address_is_not_logged(
+    start: Start, tmp_path: Path, workers: int
+) -> None:
+    with start("--ledger", "none", workers=workers) as serving:
+        answer = serving.post(model="openai/gpt-image-2", response_format="url")
+        url = answer.json()["data"][0]["url"]
+        assert url.startswith(serving.address)
+        for _ in range(10):
+            assert httpx.get(url, timeout=SECONDS).headers["content-type"] == "image/png"
+        serving.tell(signal.SIGTERM)
+        assert serving.end() == 0
+    log = "".join(serving.lines)
+    assert "/v1/easel/assets/{name}" in {json.loads(line).get("endpoint") for line in serving.lines}
+    assert url.rpartition("/")[2][:40] not in log
+    assert url.partition("signature=")[2] not in log
+
+
+def test_pictures_stay_in_the_folder_that_was_named(start: Start, tmp_path: Path) -> None:
+    with start("--assets", "kept", "--public-url", "http://pictures.example") as serving:
+        answer = serving.post(model="openai/gpt-image-2", response_format="url")
+        url = answer.json()["data"][0]["url"]
+        serving.tell(signal.SIGTERM)
+        assert serving.end() == 0
+    assert url.startswith("http://pictures.example/v1/easel/assets/")
+    with start("--assets", "kept") as serving:
+        there = url.replace("http://pictures.example", serving.address)
+        assert httpx.get(there, timeout=SECONDS).status_code == 200
 
 
 def test_a_worker_that_dies_is_replaced(start: Start) -> None:

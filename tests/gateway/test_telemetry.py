@@ -5,10 +5,12 @@ import base64
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
+from typing_extensions import override
 
 from easel.providers.base.clock import DateClock
 from easel.providers.base.errors import ConfigError
@@ -360,6 +363,50 @@ def test_the_environment_asks_for_traces_in_opentelemetrys_words(environment: Ma
 def test_an_exporter_that_is_not_installed_is_named() -> None:
     with pytest.raises(ConfigError, match="there is no exporter 'nowhere'"):
         telemetry.exported_spans({"OTEL_TRACES_EXPORTER": "nowhere"})
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "opentelemetry-exporter-otlp-proto-grpc"),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, "it can be http/protobuf or grpc"),
+        ({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "carrier pigeon"}, "carrier pigeon"),
+    ],
+)
+def test_a_protocol_that_is_not_there_is_named(environment: Mapping[str, str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        telemetry.exported_spans(environment)
+
+
+async def test_spans_reach_a_collector_with_what_the_extra_brings(
+    opened: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    got: list[tuple[str, bytes]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append((self.path, self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        @override
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
+        threading.Thread(target=collector.serve_forever).start()
+        variable, address = "OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.server_port}"
+        monkeypatch.setenv(variable, address)  # the exporter looks there by itself
+        spans, flush = telemetry.exported_spans({variable: address})
+        with opened(spans) as (router, _):
+            async with router:
+                await router.generate(PROMPT)
+        await asyncio.to_thread(flush)
+        collector.shutdown()
+    assert {path for path, _ in got} == {"/v1/traces"}
+    whole = b"".join(body for _, body in got)
+    assert b"easel.request" in whole
+    assert b"easel.attempt" in whole
+    assert PROMPT.encode() not in whole
 
 
 # Pictures

@@ -18,6 +18,7 @@ from easel.providers.base.errors import (
     ProofFailed,
     ProviderUnavailable,
     RateLimited,
+    TooLate,
 )
 from easel.router import AllAttemptsFailed, MemoryLedger, ModerationBlocked, NoModelCan, OverBudget
 from easel.router.health import Turn
@@ -410,6 +411,47 @@ async def test_after_the_deadline_nobody_is_asked(world: Opening) -> None:
         with pytest.raises(AllAttemptsFailed, match="the deadline has passed"):
             await at.router.generate("a red kite", model="pair", deadline_seconds=0.2)
         assert at.sent() == {"openai": 1}
+
+
+async def test_a_deadline_that_has_passed_at_once_sends_nothing(world: Opening) -> None:
+    async with world() as at:
+        with pytest.raises(AllAttemptsFailed) as caught:
+            await at.router.generate("a red kite", model="pair", deadline_seconds=1e-12)
+        assert isinstance(caught.value.__cause__, TooLate)
+        assert caught.value.at_risk_usd == 0
+        assert not at.sent()
+
+
+async def test_a_caller_without_patience_sets_nobody_aside(world: Opening) -> None:
+    config = with_policy(ONE.format(OPENAI), "{cooldown: {failures: 1}}")
+    async with world("openai=hang", config=config) as at:
+        for _ in range(3):
+            with pytest.raises(AllAttemptsFailed):
+                await at.router.generate("a red kite", model="one", deadline_seconds=0.05)
+        assert at.router.cooldowns() == {}
+        at.simulator.faults.clear()
+        assert (await at.router.generate("a red kite", model="one")).images
+
+
+@pytest.mark.parametrize("patience", [{}, {"deadline_seconds": 40.0}])
+async def test_a_vendor_that_had_its_time_is_set_aside(world: Opening, patience: dict[str, float]) -> None:
+    """Whoever's deadline it was, after half a minute."""
+    policy = "{cooldown: {failures: 1}, attempt_timeout_seconds: 40, deadline_seconds: 40}"
+    async with world(config=with_policy(ONE.format(BFL), policy)) as at:
+        with pytest.raises(AllAttemptsFailed):
+            await at.router.run({"prompt": "never-ready", "model": "one", **patience})
+        assert list(at.router.cooldowns()) == [BFL]
+
+
+async def test_what_stands_for_all_is_of_one_that_was_sent(world: Opening) -> None:
+    config = with_policy(TWO.format(OPENAI, GOOGLE), "{cooldown: {failures: 1}, retries: {attempts: 1}}")
+    async with world("openai=down", config=config) as at:
+        assert (await at.router.generate("a red kite", model="pair")).route.deployment == GOOGLE
+        at.simulator.faults.add("google=rate_limit")
+        with pytest.raises(AllAttemptsFailed) as caught:
+            await at.router.generate("a red kite", model="pair")
+        assert outcomes(caught.value.attempts) == [(OPENAI, "not_sent"), (GOOGLE, "rate_limited")]
+        assert isinstance(caught.value.__cause__, RateLimited)
 
 
 async def test_a_job_that_never_ends_ends_at_the_deadline(world: Opening) -> None:

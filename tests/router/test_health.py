@@ -128,3 +128,26 @@ def test_latency_follows_slowly(health: Health) -> None:
     assert health.latency_seconds(NAME) == 10
     health.succeeded(Turn(NAME), 20)
     assert health.latency_seconds(NAME) == pytest.approx(13)
+
+
+def test_what_takes_its_place_knows_what_it_knew_and_what_it_learns(health: Health) -> None:
+    fail(health, 0, times=3)
+    under_way = Turn("openai/another")
+    newer = Health(Cooldown(failures=1, seconds=5, max_seconds=5))
+    newer.share(health, [NAME, "openai/another"])
+    assert newer.cooling_until(NAME) == 30
+    health.succeeded(under_way, 2.0)  # it was sent before, and comes back now
+    assert newer.latency_seconds("openai/another") == 2.0
+    turn = newer.admit(NAME, 30)
+    assert turn is not None
+    assert health.admit(NAME, 30) is None, "only one, whichever of the two is asked"
+    newer.succeeded(turn, 1.0)
+    assert health.cooling_until(NAME) is None
+
+
+def test_what_takes_its_place_forgets_whom_it_is_not_told_of(health: Health) -> None:
+    fail(health, 0, times=3)
+    newer = Health(Cooldown())
+    newer.share(health, ["openai/another"])
+    assert newer.admit(NAME, 0)
+    assert newer.cooling_until(NAME) is None

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import date
 
 import pytest
@@ -100,3 +100,32 @@ async def test_a_place_that_comes_free_as_the_waiter_gives_up_is_not_lost() -> N
         await asyncio.gather(waiter, return_exceptions=True)
         async with slot(limits, one, timeout_seconds=0.01):
             pass
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 2), (3, 1), (1, 3), (4, 2), (4, 3)])
+async def test_calls_under_way_count_on_when_the_limits_are_replaced(before: int, after: int) -> None:
+    earlier, newer = Limits(), Limits()
+    under_way = asyncio.Event()
+
+    async def hold(limits: Limits) -> None:
+        async with slot(limits, deployment(concurrency=before), timeout_seconds=LONG):
+            await under_way.wait()
+
+    holders = [asyncio.create_task(hold(earlier)) for _ in range(2)]
+    await asyncio.sleep(0)
+    newer.share(earlier, [deployment(concurrency=after)])
+
+    async def free() -> int:
+        """How many more may be under way."""
+        count = 0
+        async with AsyncExitStack() as stack:
+            with suppress(TimeoutError):
+                while True:
+                    await stack.enter_async_context(slot(newer, deployment(), timeout_seconds=0.01))
+                    count += 1
+        return count
+
+    assert await free() == max(0, after - 2)
+    under_way.set()
+    await asyncio.gather(*holders)
+    assert await free() == after

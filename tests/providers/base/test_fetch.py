@@ -1,22 +1,17 @@
 """Fetch: what is got from an address that somebody else wrote, and what is never asked for."""
 
 import asyncio
-import datetime
 import ssl
 from collections.abc import AsyncIterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from easel.providers.base.engine import EngineName, make
 from easel.providers.base.errors import PictureLost
 from easel.providers.base.fetch import Fetcher, is_public
 
-from .wire import PIXEL, Received, saying, serving, whole
+from .wire import PIXEL, Received, certificates, saying, serving, whole
 
 PICTURE = whole(PIXEL, content_type="text/plain")  # a label is not believed, so neither is a wrong one
 SECRET = "/out.png?sig=very-secret"
@@ -156,24 +151,7 @@ def test_public_is_what_anybody_can_reach() -> None:
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """For a server at 127.0.0.1, and for a client that trusts it."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
-    start = datetime.datetime(2020, 1, 1)  # noqa: DTZ001 (cryptography compares it with dates without a zone)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), start)
-        .not_valid_after(start + datetime.timedelta(days=36_500))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=True)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem: Path = tmp_path_factory.mktemp("tls") / "server.pem"
-    encoded = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    pem.write_bytes(private + encoded)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(pem)
-    return server, ssl.create_default_context(cadata=encoded.decode())
+    return certificates(tmp_path_factory.mktemp("tls"))
 
 
 def anywhere(_address: IPv4Address | IPv6Address, _port: int) -> bool:

@@ -1,11 +1,19 @@
 """A server on a real socket whose answers are written byte by byte, and an adapter that speaks to it."""
 
 import asyncio
+import datetime
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from ipaddress import IPv4Address
+from pathlib import Path
 from ssl import SSLContext
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from easel.providers.base import (
     Adapter,
@@ -126,3 +134,26 @@ class Plain(Adapter):
                 return Done([ImageBase64(event.data)])
             case _:
                 return None
+
+
+def certificates(folder: Path, *names: str) -> tuple[SSLContext, SSLContext]:
+    """For a server at 127.0.0.1 that has these names too, and for a client that trusts it."""
+    key, nobody = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    start = datetime.datetime(2020, 1, 1)  # noqa: DTZ001 (cryptography compares it with dates without a zone)
+    alternatives = [x509.IPAddress(IPv4Address("127.0.0.1")), *map(x509.DNSName, names)]
+    certificate = (
+        x509.CertificateBuilder(nobody, nobody, key.public_key(), x509.random_serial_number(), start)
+        .not_valid_after(start + datetime.timedelta(days=36_500))
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "server.pem"
+    encoded = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    pem.write_bytes(private + encoded)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(pem)
+    return server, ssl.create_default_context(cadata=encoded.decode())
