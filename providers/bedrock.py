@@ -7,8 +7,8 @@ docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.ht
 The key is a Bedrock API key (AWS_BEARER_TOKEN_BEDROCK), sent as it is; or an access key, written
 `ACCESS_KEY_ID:SECRET_ACCESS_KEY`, with `:SESSION_TOKEN` behind it where it is a temporary one, which signs each call.
 
-`provider_options: {bedrock: …}` are fields of the body as they are (`search_prompt`, `grow_mask`, `creativity`, …). Left
-to itself Bedrock paints 5 pixels beyond the mask: `grow_mask` is sent as 0 where the options say nothing else.
+`provider_options: {bedrock: …}` are fields of the body as they are (`search_prompt`, `grow_mask`, `creativity`, …).
+Left to itself Bedrock paints 5 pixels beyond the mask: `grow_mask` is sent as 0 where the options say nothing else.
 """
 
 from __future__ import annotations

@@ -121,11 +121,19 @@ IDEOGRAM: Mapping[str, Schema] = {
     "aspect_ratio": choice("1:1", *RATIOS_OF_IDEOGRAM),
     "seed": SEED,
 }
-RECRAFTS_SIZES = {
-    "1:1": (1024, 1024),
-    **{"2:1": (2048, 1024), "3:2": (1536, 1024), "4:3": (1365, 1024), "5:4": (1280, 1024), "7:5": (1434, 1024)},
-    **{"1:2": (1024, 2048), "2:3": (1024, 1536), "3:4": (1024, 1365), "4:5": (1024, 1280), "5:7": (1024, 1434)},
-    **{"16:9": (1820, 1024), "9:16": (1024, 1820), "5:3": (1707, 1024), "3:5": (1024, 1707)},
+RECRAFTS_LONGER = {
+    "1:1": 1024,
+    "2:1": 2048,
+    "3:2": 1536,
+    "4:3": 1365,
+    "5:4": 1280,
+    "7:5": 1434,
+    "16:9": 1820,
+    "5:3": 1707,
+}
+"""The longer edge by its ratio; the shorter has 1024 pixels."""
+RECRAFTS_SIZES = {ratio: (longer, 1024) for ratio, longer in RECRAFTS_LONGER.items()} | {
+    ":".join(reversed(ratio.split(":"))): (1024, longer) for ratio, longer in RECRAFTS_LONGER.items()
 }
 RECRAFT: Mapping[str, Schema] = {
     "prompt": text(maxLength=1000),

@@ -18,7 +18,7 @@ EaselError
     ├── ModelNotFound        unknown or retired there     no      yes        yes      no
     ├── InvalidRequest       the vendor refused a field   no      yes        no       no
     ├── ModerationBlocked    a refusal is an answer       no      by rule    no       unknown
-    ├── OutcomeUnknown       sent, no answer came; 504     no      by policy  yes      unknown
+    ├── OutcomeUnknown       sent, no answer came; 504    no      by policy  yes      unknown
     │   └── JobNeverEnded    still running at deadline    no      by policy  yes      unknown
     ├── BadReply             does not match its documents no      yes        yes      unknown
     ├── PictureLost          made, but not to be fetched  no      yes        yes      yes

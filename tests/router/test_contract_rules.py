@@ -286,6 +286,32 @@ def test_what_could_be_given_up_is_said(facts: dict[str, object], request_: Imag
         assert again is None or again.requirement != found.requirement
 
 
+def test_what_was_not_asked_for_cannot_be_given_up() -> None:
+    """A model that only draws, or paints on nothing, is for those who ask for that: no demand is in its way."""
+    assert relaxations(a_request(), policy(), {"background", "output_format"}) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "is_promised"), [("1024x1024", True), ("1216x768", True), ("1111x777", False), ("2048x2048", False)]
+)
+def test_a_size_beyond_limits_that_nobody_knows_is_not_promised(size: str, *, is_promised: bool) -> None:
+    model, request_ = a_model(sizes={"kind": "flexible"}), a_request(size=Size.parse(size))
+    found = asked(request_, model, policy(size="strict"))
+    assert found is None if is_promised else found is not None and found.requirement == "size"
+    assert asked(request_, model) is None
+    assert asked(replace(request_, model=model.key), model, policy(size="strict")) is None
+
+
+@pytest.mark.parametrize(("masked", "requirement"), [(True, None), (False, "requires")])
+def test_a_model_that_repaints_marked_parts_only_takes_no_picture_without_a_mask(
+    requirement: str | None, *, masked: bool
+) -> None:
+    picture = PICTURES[0]
+    request_ = a_request(operation="edit", images=(picture,), mask=MASKS[picture.size][0] if masked else None)
+    found = asked(request_, a_model(input_images={"max_input_images": 1, "needs_mask": True}))
+    assert (found.requirement if found is not None else None) == requirement
+
+
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize(("word", "column"), [("warn", 1), ("adapt", 2)])
 def test_warn_leaves_out_and_adapt_changes(name: str, word: Policy, column: int) -> None:

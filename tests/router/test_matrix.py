@@ -86,7 +86,8 @@ async def test_what_was_asked_for_is_painted(row: Row, simulator: Simulator) -> 
         assert router.deployments.by_name[leader].provider in TWINS
         answer = await router.run(row.request, on_partial=previews.append)
     assert answer.route.deployment == leader
-    painted, wanted = answer.images[0], {"n": 1, **(row.answer or {})}
+    painted = answer.images[0]
+    wanted: dict[str, Any] = {"n": 1, **(row.answer or {})}
     found: dict[str, Any] = {
         "n": len(answer.images),
         "size": str(painted.size),

@@ -191,6 +191,7 @@ GEMINI = RatioTable(
         (GPT_IMAGE, Asked(Size(4096, 4096)), "2880x2880", ["size"]),
         (GPT_IMAGE, Asked(aspect_ratio=AspectRatio(16, 9)), "1280x720", []),
         (GPT_IMAGE, Asked(aspect_ratio=AspectRatio(5, 1)), "1776x592", ["aspect_ratio"]),
+        (FlexibleSizes(kind="flexible"), Asked(aspect_ratio=AspectRatio(16, 9)), "1280x720", []),
         (GEMINI, Asked(aspect_ratio=AspectRatio.parse("21:9")), "21:9", []),
         (GEMINI, Asked(aspect_ratio=AspectRatio.parse("21:9"), resolution="4K"), "21:9 4K", []),
         (GEMINI, Asked(Size(2752, 1536)), "16:9 2K", []),
