@@ -170,7 +170,7 @@ async def test_cancelling_before_the_answer_frees_the_caller_and_by_the_deadline
         await asyncio.sleep(LONG)
 
     async with serving(silent) as wire:
-        call = asyncio.create_task(paint(transport, wire.url, seconds=0.2))
+        call = asyncio.create_task(paint(transport, wire.url, seconds=1.5))
         await asyncio.wait_for(begun.wait(), LONG)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
