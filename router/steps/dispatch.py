@@ -44,6 +44,8 @@ Prove = Callable[[Offer, int, Sequence[Painting]], Awaitable[Proof]]
 """Holds the pictures of one call, and how many were asked of it, against the offer."""
 
 CANCELLED = "cancelled by the caller"
+EARLY_SECONDS = 0.1
+"""Timers of event loops count in milliseconds, and may end a call before its deadline is there."""
 FAIR_SECONDS = 30.0
 """A deployment that has had so long, and twice its usual time, and has not answered, is slow by any deadline."""
 
@@ -389,7 +391,7 @@ class _Tour:
 
         Else a caller with no patience could have every deployment set aside, for everybody.
         """
-        if self._request.deadline_seconds is None or self.remaining() > 0:
+        if self._request.deadline_seconds is None or self.remaining() > EARLY_SECONDS:
             return False
         usual = self._means.health.latency_seconds(turn.deployment) or 0.0
         return latency < max(FAIR_SECONDS, 2 * usual)
