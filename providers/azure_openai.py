@@ -11,12 +11,13 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from .base import ImageRequest, Model, Node
+from .base import Call, ImageRequest, Model, Node
 from .base.errors import ConfigError, Problem
 from .base.images_api import ImagesApi
 
 UNDATED = ("v1", "preview", "latest")
 DATED = re.compile(r"\d{4}-\d\d-\d\d(-preview)?")
+MODELS_VERSION = "2024-10-21"  # learn.microsoft.com/rest/api/azureopenai/models/list, read 2026-11-23
 INNER = ("inner_error", "innererror")
 PASSED = ("content_filter_results", "prompt_filter_results")
 RESULTS = ("content_filter_result", "content_filter_results")
@@ -31,6 +32,7 @@ class AzureOpenAI(ImagesApi):
 
     name = "azure_openai"
     settings = frozenset({"api_version"})
+    check_hint = "whether the deployment's name is right only a picture tells"
     request_id_headers = ("apim-request-id", "x-request-id")  # unconfirmed: which of them Azure sends for images
 
     def __init__(self, *, base_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
@@ -45,6 +47,10 @@ class AzureOpenAI(ImagesApi):
 
     def auth(self, key: str) -> dict[str, str]:
         return {"api-key": key}
+
+    def check(self, model: Model) -> Call:
+        """Lists what could be deployed, not what is: it proves the key and the address."""
+        return Call.get(f"/openai/models?api-version={MODELS_VERSION}")
 
     def url(self, path: str, model: Model) -> str:
         place = f"deployments/{quote(model.wire, safe='')}" if self._dated else "v1"

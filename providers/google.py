@@ -14,7 +14,21 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
-from .base import Call, Done, ImageBase64, ImageRequest, ImageUrl, Model, Node, Reply, Usage, Wait, errors, images
+from .base import (
+    Call,
+    Done,
+    ImageBase64,
+    ImageRequest,
+    ImageUrl,
+    Model,
+    Node,
+    Reply,
+    Standing,
+    Usage,
+    Wait,
+    errors,
+    images,
+)
 from .base.gemini import GenerateContent
 
 POLL_SECONDS = 10.0
@@ -45,6 +59,14 @@ class Google(GenerateContent):
 
     def auth(self, key: str) -> dict[str, str]:
         return {"x-goog-api-key": key}
+
+    def check(self, model: Model) -> Call:
+        """Source: ai.google.dev/api/models, read 2026-11-23: up to 1,000 a page."""
+        return Call.get("/models?pageSize=1000")
+
+    def standing(self, reply: Reply) -> Standing:
+        names = {each["name"].text.removeprefix("models/") for each in reply.json()["models"].items()}
+        return Standing(frozenset(names), frozenset(name for name in names if "image" in name))
 
     def call(self, request: ImageRequest, model: Model) -> Call:
         return self._video_call(request, model) if request.operation == "video" else super().call(request, model)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from .base import Call, ImageRequest, InputImage, Model, images
+from .base import Call, ImageRequest, InputImage, Model, Reply, Standing, images
 from .base.images_api import EDITS, ImagesApi, mask_png
+from .base.listing import openai_list
 
 LONGEST_DATA_URL = 20_971_520  # characters, for each picture of a JSON edit
 BY_REFERENCE = ("images", "mask", "markup")  # options that name files or addresses, which no form can carry
@@ -23,10 +24,19 @@ class OpenAI(ImagesApi):
     default_base_url = "https://api.openai.com/v1"
     settings = frozenset({"organization", "project"})
     user_field = "safety_identifier"
+    check_hint = (
+        "a listed image model may still want a verified organization: platform.openai.com/settings/organization/general"
+    )
 
     def auth(self, key: str) -> dict[str, str]:
         account = {f"openai-{name}": value for name, value in self.options.items()}
         return {**super().auth(key), **account}
+
+    def check(self, model: Model) -> Call:
+        return Call.get("/models")
+
+    def standing(self, reply: Reply) -> Standing:
+        return openai_list(reply)
 
     def call(self, request: ImageRequest, model: Model) -> Call:
         """An edit may have no picture of ours: `provider_options` can name files that are there already."""

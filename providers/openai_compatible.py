@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from .base import Call, ImageRequest, Model, Node, Usage, images
+from .base import Call, ImageRequest, Model, Node, Reply, Standing, Usage, images
 from .base.errors import ConfigError, Problem
 from .base.images_api import EDITS, GENERATIONS, ImagesApi, mask, pictures
+from .base.listing import openai_list
 
 INPAINTING = "/images/inpainting"
 
@@ -86,6 +87,12 @@ class OpenAICompatible(ImagesApi):
             raise ConfigError([Problem(self.name, each) for each in wrong])
         self._dialect = ENGINES[engine] if engine else Dialect()
         self._response_format = None if response_format == "none" else response_format
+
+    def check(self, model: Model) -> Call:
+        return Call.get("/models")
+
+    def standing(self, reply: Reply) -> Standing:
+        return openai_list(reply)
 
     def fields(self, request: ImageRequest, model: Model) -> dict[str, object]:
         """Beyond OpenAI's own: seed, negative prompt and style, for models whose facts say that they are taken."""

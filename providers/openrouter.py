@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from .base import Call, ImageRequest, Model, Node, Reply, Usage, errors, images
+from .base import Call, ImageRequest, Model, Node, Reply, Standing, Usage, errors, images
 from .base.images_api import ImagesApi, texts
 
 PLACE = "/images"
@@ -60,6 +60,13 @@ class OpenRouter(ImagesApi):
 
     def auth(self, key: str) -> dict[str, str]:
         return {**super().auth(key), **{HEADERS[name]: value for name, value in self.options.items()}}
+
+    def check(self, model: Model) -> Call:
+        return Call.get("/key")
+
+    def standing(self, reply: Reply) -> Standing:
+        left = reply.json().at("data", "limit_remaining")  # null where the key has no limit of its own
+        return Standing(credit=f"{left.decimal:f} USD of the key's limit" if left is not None else None)
 
     def url(self, path: str, model: Model) -> str:
         return PLACE

@@ -26,6 +26,7 @@ from .base import (
     Model,
     Node,
     Reply,
+    Standing,
     Usage,
     errors,
     images,
@@ -63,6 +64,13 @@ class Recraft(Adapter):
 
     def auth(self, key: str) -> dict[str, str]:
         return {"authorization": f"Bearer {key}"}
+
+    def check(self, model: Model) -> Call:
+        return Call.get("/users/me")
+
+    def standing(self, reply: Reply) -> Standing:
+        left = reply.json().at("credits")
+        return Standing(credit=f"{left.decimal:f} credits" if left is not None else None)
 
     def call(self, request: ImageRequest, model: Model) -> Call:
         """Pictures as data URLs; in the mask, white is repainted (or erased), and nothing is grey."""

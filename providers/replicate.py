@@ -78,6 +78,9 @@ class Replicate(Adapter):
     def auth(self, key: str) -> dict[str, str]:
         return {"authorization": f"Bearer {key}"}
 
+    def check(self, model: Model) -> Call:
+        return Call.get("/account")
+
     def call(self, request: ImageRequest, model: Model) -> Call:
         """Source images first, then references; the mask last, in the model's own colours."""
         files = [(each.media_type, each.data) for each in request.input_images]

@@ -16,7 +16,22 @@ from dataclasses import replace
 from typing import ClassVar
 from urllib.parse import quote
 
-from .base import Adapter, Call, Done, File, ImageBytes, ImageRequest, Model, Node, Reply, Usage, Wait, errors, images
+from .base import (
+    Adapter,
+    Call,
+    Done,
+    File,
+    ImageBytes,
+    ImageRequest,
+    Model,
+    Node,
+    Reply,
+    Standing,
+    Usage,
+    Wait,
+    errors,
+    images,
+)
 from .base.reply import seed_in
 
 PATH = "/v2beta/stable-image/"
@@ -66,6 +81,13 @@ class Stability(Adapter):
 
     def auth(self, key: str) -> dict[str, str]:
         return {"authorization": f"Bearer {key}"}
+
+    def check(self, model: Model) -> Call:
+        return Call.get("/v1/user/balance")
+
+    def standing(self, reply: Reply) -> Standing:
+        left = reply.json().at("credits")
+        return Standing(credit=f"{left.decimal:f} credits" if left is not None else None)
 
     def call(self, request: ImageRequest, model: Model) -> Call:
         """A form even without files. In the mask white is repainted, and grey in part."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from .base import Call, ImageRequest, Model, Reply, errors, images
+from .base import Call, ImageRequest, Model, Reply, Standing, errors, images
 from .base.images_api import GENERATIONS, ImagesApi
+from .base.listing import openai_list
 from .base.refusal import if_refused
 
 ONE_PICTURE = "FLUX.1-kontext"
@@ -32,6 +33,12 @@ class Together(ImagesApi):
         "seed": "seed",
         "width": "size",
     }
+
+    def check(self, model: Model) -> Call:
+        return Call.get("/models")
+
+    def standing(self, reply: Reply) -> Standing:
+        return openai_list(reply, paints=lambda each: each.text_at("type") == "image")
 
     def fields(self, request: ImageRequest, model: Model) -> dict[str, object]:
         """Width and height in pixels; `base64` is Together's word, and comes back as `b64_json`."""

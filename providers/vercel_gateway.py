@@ -16,7 +16,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import ClassVar, cast
 
-from .base import Adapter, Call, Done, ImageBase64, ImageRequest, InputImage, Model, Node, Reply, Usage, errors, images
+from .base import (
+    Adapter,
+    Call,
+    Done,
+    ImageBase64,
+    ImageRequest,
+    InputImage,
+    Model,
+    Node,
+    Reply,
+    Standing,
+    Usage,
+    errors,
+    images,
+)
 from .base.images_api import mask_png
 from .base.refusal import if_refused
 
@@ -57,6 +71,14 @@ class VercelGateway(Adapter):
 
     def auth(self, key: str) -> dict[str, str]:
         return {"authorization": f"Bearer {key}", "ai-gateway-auth-method": "api-key"}
+
+    def check(self, model: Model) -> Call:
+        """On the host's own root, not below the address of the images."""
+        return Call.get(f"{self.base_url.removesuffix('/v4/ai')}/v1/credits")
+
+    def standing(self, reply: Reply) -> Standing:
+        left = reply.json().at("balance")  # unconfirmed: its name
+        return Standing(credit=f"{left.decimal:f} USD" if left is not None else None)
 
     def call(self, request: ImageRequest, model: Model) -> Call:
         """The model stands in a header. Pictures as base64; the mask as the vendor behind the gateway wants it."""

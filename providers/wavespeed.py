@@ -27,6 +27,7 @@ from .base import (
     Model,
     Node,
     Reply,
+    Standing,
     Usage,
     Wait,
     errors,
@@ -76,6 +77,13 @@ class WaveSpeed(Adapter):
 
     def auth(self, key: str) -> dict[str, str]:
         return {"authorization": f"Bearer {key}"}
+
+    def check(self, model: Model) -> Call:
+        return Call.get("/balance")
+
+    def standing(self, reply: Reply) -> Standing:
+        left = reply.json().at("data", "balance")
+        return Standing(credit=f"{left.decimal:f} USD" if left is not None else None)
 
     def call(self, request: ImageRequest, model: Model) -> Call:
         """A size as width*height; pictures as data URLs; one picture is made where no number is said."""

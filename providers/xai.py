@@ -26,10 +26,12 @@ from .base import (
     Model,
     Node,
     Reply,
+    Standing,
     Usage,
     errors,
     images,
 )
+from .base.listing import names_at
 
 TICKS_PER_USD = Decimal(10_000_000_000)
 RATIOS = {AspectRatio(13, 6): "19.5:9", AspectRatio(6, 13): "9:19.5"}
@@ -61,6 +63,17 @@ class XAI(Adapter):
 
     def auth(self, key: str) -> dict[str, str]:
         return {"authorization": f"Bearer {key}"}
+
+    def check(self, model: Model) -> Call:
+        return Call.get("/image-generation-models")
+
+    def standing(self, reply: Reply) -> Standing:
+        """Unconfirmed: `models`, with `id` and `aliases`."""
+        listed = reply.json().at("models")
+        names = (
+            frozenset(name for each in listed.items() for name in names_at(each, "id", "aliases")) if listed else None
+        )
+        return Standing(names, names or frozenset())
 
     def call(self, request: ImageRequest, model: Model) -> Call:
         """Source images, then references, as data URLs: `image` when it is one, `images` when there are several."""

@@ -17,7 +17,9 @@ from ..providers.base.errors import ConfigError, Problem
 from . import catalog as catalogue
 from .catalog import Catalog
 from .document import did_you_mean
-from .settings import Among, DeploymentRow, Named, Settings
+from .keyring import NO_KEYS, Keyring
+from .secrets import Secret, Secrets
+from .settings import Among, Cooldown, DeploymentRow, Named, Settings
 
 TWINS = {
     "azure_openai": "azure",
@@ -43,6 +45,37 @@ SIMULATED_KEY = "sim-key"
 
 
 @dataclass(frozen=True)
+class Account:
+    """What the deployments of one row share: where the vendor is, and the keys."""
+
+    base_url: str | None
+    keyring: Keyring
+    settings: Mapping[str, str]
+    unset: str | None
+
+    @classmethod
+    def of(cls, row: DeploymentRow, secrets: Secrets, cooldown: Cooldown) -> Account:
+        def value(given: str | Named | None) -> str | None:
+            return secrets.get(given).value if isinstance(given, Named) else given
+
+        named = [each for each in (row.base_url, *row.settings.values()) if isinstance(each, Named)]
+        unset = next((f"{each} is not set" for each in named if value(each) is None), None)
+        if not row.all_keys and providers.adapter(row.provider).needs_key:
+            unset = f"no key is configured for {row.prefix}"
+        settings = {each: value(given) for each, given in row.settings.items()}
+        return cls(
+            base_url=value(row.base_url),
+            keyring=Keyring(row.prefix, [secrets.get(each) for each in row.all_keys], cooldown),
+            settings={each: said for each, said in settings.items() if said is not None},
+            unset=unset,
+        )
+
+    def deployment(self, row: DeploymentRow, model: Model, *, name: str | None = None) -> Deployment:
+        name = name or f"{row.prefix}/{model.id}"
+        return Deployment(name, row.provider, model, row, self.base_url, self.keyring, self.settings, self.unset)
+
+
+@dataclass(frozen=True)
 class Deployment:
     """One way to one model. `name` is what rules and callers call it."""
 
@@ -53,11 +86,16 @@ class Deployment:
     row: DeploymentRow = field(repr=False)
     base_url: str | None = None
     """None: the vendor's own, unless `lacking` says that it is needed."""
-    key: str | None = field(default=None, repr=False)
+    keyring: Keyring = field(default=NO_KEYS, repr=False)
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     """For the adapter."""
-    lacking: str | None = None
-    """What has to be set before it can be used: a key, an address or a setting; None when nothing is."""
+    unset: str | None = None
+    """What has to be set, apart from the keys' values: an address, a setting, a key's name."""
+
+    @property
+    def lacking(self) -> str | None:
+        """What has to be set before it can be used: a key, an address or a setting; None when nothing is."""
+        return self.keyring.lacking or self.unset
 
     @cached_property
     def adapter(self) -> AnyAdapter:
@@ -90,14 +128,21 @@ class Deployments:
     """All of them, by name, and how callers may name them."""
 
     by_name: Mapping[str, Deployment]
-    open_rows: tuple[tuple[DeploymentRow, Mapping[str, str]], ...] = ()
-    """Rows that take any model a caller names, with the environment they read."""
+    open_rows: tuple[tuple[DeploymentRow, Account], ...] = ()
+    """Rows that take any model a caller names."""
+    secrets: Secrets | None = field(default=None, repr=False)
+    """Where their keys are."""
 
     def __iter__(self) -> Iterator[Deployment]:
         return iter(self.by_name.values())
 
     def __len__(self) -> int:
         return len(self.by_name)
+
+    def refresh(self, now: float) -> None:
+        """See keys that were rotated, at most once a second. `now` is the clock's `monotonic`."""
+        if self.secrets is not None:
+            self.secrets.refresh(now)
 
     def named(self, name: str, *, today: date) -> tuple[Deployment, ...]:
         """The deployment of this name, or all whose model (or snapshot) is called so; empty when there is none."""
@@ -113,11 +158,10 @@ class Deployments:
         )
         if found:
             return found
-        for row, environment in self.open_rows:
+        for row, account in self.open_rows:
             prefix, slash, model_id = name.partition("/")
             if slash and prefix == row.prefix:
-                model = _described(row, model_id, today)
-                return (_deployment(row, model, environment),)
+                return (account.deployment(row, _described(row, model_id, today)),)
         return ()
 
     def exactly(self, name: str, *, today: date) -> Deployment | None:
@@ -127,20 +171,25 @@ class Deployments:
     def simulated(self, base_url: str) -> Deployments:
         """The same deployments, pointed at a running simulator; those that have no twin lack one."""
 
+        keyrings: dict[str, Keyring] = {}
+
         def at_twin(each: Deployment) -> Deployment:
             twin = TWINS.get(each.provider)
             if twin is None:
-                return replace(each, lacking=f"the simulator has no twin of {each.provider}")
+                return replace(each, unset=f"the simulator has no twin of {each.provider}")
             path = urlsplit(providers.adapter(each.provider).default_base_url or "").path
-            return replace(each, base_url=f"{base_url}/{twin}{path}", key=SIMULATED_KEY, lacking=None)
+            prefix = each.row.prefix
+            key = Secret("the simulation", "simulated", SIMULATED_KEY)
+            ring = keyrings.setdefault(prefix, Keyring(prefix, (key,), Cooldown()))
+            return replace(each, base_url=f"{base_url}/{twin}{path}", keyring=ring, unset=None)
 
         return Deployments({name: at_twin(each) for name, each in self.by_name.items()})
 
 
-def build(settings: Settings, catalog: Catalog, environment: Mapping[str, str], *, today: date) -> Deployments:
+def build(settings: Settings, catalog: Catalog, secrets: Secrets, *, today: date) -> Deployments:
     """Raises ConfigError with every row that names an unknown provider, model or setting."""
     found: dict[str, Deployment] = {}
-    open_rows: list[tuple[DeploymentRow, Mapping[str, str]]] = []
+    open_rows: list[tuple[DeploymentRow, Account]] = []
     wrong: list[Problem] = []
     for index, row in enumerate(settings.deployments):
         try:
@@ -156,8 +205,9 @@ def build(settings: Settings, catalog: Catalog, environment: Mapping[str, str], 
         if row.base_url is None and kind.default_base_url is None and issubclass(kind, Adapter):
             message = f"{row.provider} needs a base_url, such as https://… or {{env: NAME}}"
             wrong.append(settings.problem("deployments", (index,), message))
+        account = Account.of(row, secrets, settings.policy.cooldown)
         if row.models == "any":
-            open_rows.append((row, environment))
+            open_rows.append((row, account))
             continue
         try:
             models = list(_models(row, catalog, today))
@@ -165,14 +215,14 @@ def build(settings: Settings, catalog: Catalog, environment: Mapping[str, str], 
             wrong.append(settings.problem("deployments", (index, "models"), str(error)))
             continue
         for model_id, model in models:
-            each = _deployment(row, model, environment, name=f"{row.prefix}/{model_id}")
+            each = account.deployment(row, model, name=f"{row.prefix}/{model_id}")
             if each.name in found:
                 message = f"deployment {each.name!r} is there already; give this row another name"
                 wrong.append(settings.problem("deployments", (index, "name"), message))
             found[each.name] = each
     if wrong:
         raise ConfigError(wrong)
-    return Deployments(found, tuple(open_rows))
+    return Deployments(found, tuple(open_rows), secrets)
 
 
 def _models(row: DeploymentRow, catalog: Catalog, today: date) -> Iterator[tuple[str, Model]]:
@@ -223,27 +273,3 @@ def _beyond_words(model: Model) -> list[str]:
     }
     said = providers.adapter(model.provider).wire.values()
     return [name for name, taken in takes.items() if taken and name not in said]
-
-
-def _deployment(
-    row: DeploymentRow, model: Model, environment: Mapping[str, str], *, name: str | None = None
-) -> Deployment:
-    named = [each for each in (row.key, row.base_url, *row.settings.values()) if isinstance(each, Named)]
-    lacking = next((f"{each} is not set" for each in named if each.read(environment) is None), None)
-    if row.key is None and providers.adapter(row.provider).needs_key:
-        lacking = f"no key is configured for {row.prefix}"
-    settings = {each: _value(given, environment) for each, given in row.settings.items()}
-    return Deployment(
-        name or f"{row.prefix}/{model.id}",
-        row.provider,
-        model,
-        row,
-        _value(row.base_url, environment),
-        _value(row.key, environment),
-        {each: value for each, value in settings.items() if value is not None},
-        lacking,
-    )
-
-
-def _value(given: str | Named | None, environment: Mapping[str, str]) -> str | None:
-    return given.read(environment) if isinstance(given, Named) else given

@@ -8,11 +8,14 @@ stands is looked up in the tree when a message needs it, and only then.
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import tempfile
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 
@@ -311,3 +314,31 @@ def _tag(kind: object) -> object:
         values = get_args(member.annotation) if member else ()
         return values[0] if values else kind.__name__
     return None
+
+
+def write(path: Path, content: Mapping[str, object], *, comment: str) -> None:
+    """A file that `read` takes, in one piece or not at all. Its folder is made. Raises OSError."""
+    plain = {name: _written(value) for name, value in content.items()}
+    text = f"# {comment}\n" + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _written(value: object) -> object:
+    """Amounts as text, so that no digit of theirs is lost."""
+    match value:
+        case Decimal():
+            return f"{value:f}"
+        case Mapping():
+            return {str(name): _written(each) for name, each in cast("Mapping[object, object]", value).items()}
+        case list() | tuple():
+            return [_written(each) for each in cast("list[object]", value)]
+        case _:
+            return value

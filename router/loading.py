@@ -20,6 +20,7 @@ from .limits import Limits
 from .orders import Orders
 from .pipeline import House
 from .rules import Rules
+from .secrets import Secrets, Store
 from .settings import Settings
 from .steps.dispatch import Means
 from .steps.route import Knowledge
@@ -41,6 +42,7 @@ def load(
     config: Path | None,
     *,
     environment: Mapping[str, str] | None = None,
+    secrets: Store | None = None,
     simulator_url: str | None = None,
     today: date,
 ) -> Loaded:
@@ -50,7 +52,7 @@ def load(
     if found.catalogue is not None:
         catalog = catalog.plus(load_catalog(found.catalogue).models.values())
     variables = environment if environment is not None else settings.environment()
-    ways = deployments.build(found, catalog, variables, today=today)
+    ways = deployments.build(found, catalog, Secrets(variables, secrets), today=today)
     if simulator_url is not None:
         ways = ways.simulated(simulator_url)
     rules = checks.compiled(found)

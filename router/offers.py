@@ -9,6 +9,7 @@ from ..providers.base.errors import Dropped
 from ..providers.base.response import Candidate, Estimate
 from .contract import Fitted
 from .deployments import Deployment
+from .hygiene import Shrink
 from .settings import Outcome
 
 
@@ -19,6 +20,8 @@ class Offer:
     deployment: Deployment
     fitted: Fitted
     estimate: Estimate
+    shrinks: tuple[Shrink, ...] = ()
+    """Pictures of `fitted.request` that are made smaller before it is sent. The estimate is for the smaller ones."""
 
 
 @dataclass(frozen=True, slots=True)

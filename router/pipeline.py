@@ -140,6 +140,7 @@ async def _understood(house: House, given: Given) -> ImageRequest:
 
 
 def _planned(house: House, request: ImageRequest, *, keys: bool) -> tuple[Plan, Estimator]:
+    house.known.deployments.refresh(house.clock.monotonic())
     offering = estimating.estimate(request, policy=house.policy, today=house.clock.today(), keys=keys)
     return routing.route(request, offering, house.known), offering
 

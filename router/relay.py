@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ..providers.base.adapter import Adapter
 from ..providers.base.errors import (
     AllAttemptsFailed,
+    AuthenticationFailed,
     Dropped,
     InvalidRequest,
     ModelNotFound,
@@ -45,15 +46,24 @@ async def relay(
     """
     attempts: list[Attempt] = []
     first: ProviderError | None = None
+    deployments.refresh(transport.clock.monotonic())
     for name, way, adapter in _ways(deployments, provider):
-        started = transport.clock.monotonic()
-        try:
-            return Relayed(name, await _post(path, body, way, adapter, transport, timeout_seconds))
-        except ProviderError as error:
-            error.args = (redact(str(error), secrets=(way.key or "",)),)
-            latency = transport.clock.monotonic() - started
-            first = first or error
-            attempts.append(Attempt(name, error.outcome, latency, billed=False, error=str(error), status=error.status))
+        more = True
+        while more:
+            started = transport.clock.monotonic()
+            picked = way.keyring.pick(started)
+            key = picked.value if picked is not None else None
+            try:
+                return Relayed(name, await _post(path, body, way, adapter, key, transport, timeout_seconds))
+            except ProviderError as error:
+                error.args = (redact(str(error), secrets=(key or "",)),)
+                ended = transport.clock.monotonic()
+                first = first or error
+                attempts.append(
+                    Attempt(name, error.outcome, ended - started, billed=False, error=str(error), status=error.status)
+                )
+                refused = picked if isinstance(error, AuthenticationFailed) else None
+                more = refused is not None and way.keyring.refused(refused, ended)
     if first is None:
         raise _nobody(deployments, provider, today=transport.clock.today().isoformat())
     raise AllAttemptsFailed(tuple(attempts)) from first
@@ -61,18 +71,18 @@ async def relay(
 
 def _ways(deployments: Deployments, provider: str) -> Iterator[tuple[str, Deployment, Adapter]]:
     """One for each account: what is sent is the same whichever model the deployment is for."""
-    seen: set[tuple[str | None, str | None]] = set()
+    seen: set[tuple[str | None, int]] = set()
     for each in deployments:
         adapter = each.adapter if each.provider == provider and each.lacking is None else None
-        if isinstance(adapter, Adapter) and (account := (adapter.base_url, each.key)) not in seen:
+        if isinstance(adapter, Adapter) and (account := (adapter.base_url, id(each.keyring))) not in seen:
             seen.add(account)
             yield each.row.prefix, each, adapter
 
 
 async def _post(
-    path: str, body: bytes, way: Deployment, adapter: Adapter, transport: Transport, seconds: float
+    path: str, body: bytes, way: Deployment, adapter: Adapter, key: str | None, transport: Transport, seconds: float
 ) -> Reply:
-    auth = adapter.auth(way.key) if way.key else {}
+    auth = adapter.auth(key) if key else {}
     headers = {"user-agent": USER_AGENT, **way.row.headers, **CONTENT_TYPE, **auth}
     url = adapter.base_url + path
     try:

@@ -37,11 +37,14 @@ from .ledger import Ledger
 from .telemetry import UNWATCHED, Observer
 
 if TYPE_CHECKING:
+    from .account import Proven
     from .checks import Findings
     from .client import AsyncOpenAI, OpenAI
-    from .deployments import Deployments
+    from .deployments import Deployment, Deployments
+    from .doctor import Finding
     from .pipeline import Given, House, OnPartial
     from .relay import Relayed
+    from .secrets import Store
 
 Picture = InputImage | bytes | Path | str
 """Bytes, a path, a data URL, or a picture that has been checked."""
@@ -90,8 +93,9 @@ class Router:
 
     `config` is a file or a folder of YAML; None takes the configuration that ships. `ledger` is a path for SQLite
     (extra `ledger`), an open `Ledger`, or None to keep rows in memory. `simulator_url` sends everything to a running
-    simulator in place of the vendors. `environment` is where keys are looked up; None means this process's. `observer`
-    is told of every request, step and attempt, see `telemetry`.
+    simulator in place of the vendors. `environment` is where keys are looked up; None means this process's. `secrets`
+    is where `{secret: NAME}` is looked up; None means the folder that `secrets.py` tells of. `observer` is told of
+    every request, step and attempt, see `telemetry`.
 
     Raises ConfigError, with file, line and column of every problem.
     """
@@ -103,6 +107,7 @@ class Router:
         ledger: str | Path | Ledger | None = None,
         clock: Clock | None = None,
         environment: Mapping[str, str] | None = None,
+        secrets: Store | None = None,
         simulator_url: str | None = None,
         observer: Observer | None = None,
     ) -> None:
@@ -112,6 +117,7 @@ class Router:
         loaded = loading.load(
             Path(config) if config is not None else None,
             environment=environment,
+            secrets=secrets,
             simulator_url=simulator_url,
             today=clock.today(),
         )
@@ -165,6 +171,14 @@ class Router:
         return (
             model == "auto" or model in routes or bool(self.deployments.named(model, today=self._house.clock.today()))
         )
+
+    def ways_to(self, name: str) -> tuple[Deployment, ...]:
+        """The deployment of this name, or all whose model is called so; empty when there is none."""
+        return self.deployments.named(name, today=self.today())
+
+    def today(self) -> date:
+        """The day on which models live and prices hold."""
+        return self._house.clock.today()
 
     async def relay(self, path: str, body: bytes, *, provider: str, timeout_seconds: float) -> Relayed:
         """Hand a call that asks for no picture on to a provider's deployments, as `relay.relay` says."""
@@ -239,6 +253,13 @@ class Router:
 
         return checks.Findings(await checks.run_tests(self.settings, explain), self.findings.notes)
 
+    async def examine(self, proven: Mapping[str, Proven] | None = None) -> tuple[Finding, ...]:
+        """Every configured way to a vendor, asked what costs nothing. `proven` as `account.read` gives it."""
+        from . import doctor
+
+        known = doctor.Known(self.catalog, self.today(), proven or {})
+        return await doctor.examine(self.deployments, self._house.means.transport, known)
+
     def cooldowns(self) -> dict[str, float]:
         """Deployments that are set aside after failures, and for how many seconds more; 0: one request may try it."""
         means = self._house.means
@@ -267,11 +288,19 @@ class Router:
         ledger: str | Path | Ledger | None = None,
         clock: Clock | None = None,
         environment: Mapping[str, str] | None = None,
+        secrets: Store | None = None,
         simulator_url: str | None = None,
     ) -> SyncRouter:
         """A Router for scripts: the same, without `await`. Not for use within a running event loop."""
         return SyncRouter(
-            Router(config, ledger=ledger, clock=clock, environment=environment, simulator_url=simulator_url)
+            Router(
+                config,
+                ledger=ledger,
+                clock=clock,
+                environment=environment,
+                secrets=secrets,
+                simulator_url=simulator_url,
+            )
         )
 
 

@@ -27,40 +27,37 @@ from . import document
 from .document import Document
 
 Outcome = Literal["stop", "fall_back"]
+Hygiene = Literal["warn", "adapt", "off"]
 SECTIONS = ("deployments", "routes", "tests", "policy")
 
 
 class Named(Frozen):
-    """A value that is kept elsewhere: an environment variable, or the first line of a file."""
+    """A value that is kept elsewhere. `secrets.py` finds it there."""
 
     env: str | None = None
+    """An environment variable."""
     file: str | None = None
+    """A file's first line; the whole file where it is JSON."""
+    secret: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]{0,252}$")] | None = None
+    """Its name in the secret store."""
 
     @model_validator(mode="before")
     @classmethod
     def _is_named(cls, value: object) -> object:
         if isinstance(value, str):
-            raise ValueError("is named, never written: {env: NAME} or {file: PATH}")
+            raise ValueError("is named, never written: {env: NAME}, {file: PATH} or {secret: NAME}")
         return value
 
     @model_validator(mode="after")
     def _one_place(self) -> Named:
-        if (self.env is None) == (self.file is None):
-            raise ValueError("needs either env or file")
+        if sum(each is not None for each in (self.env, self.file, self.secret)) != 1:
+            raise ValueError("needs one of env, file and secret")
         return self
 
-    def read(self, environment: Mapping[str, str]) -> str | None:
-        """The value, or None when it is not there."""
-        if self.env is not None:
-            return environment.get(self.env, "").strip() or None
-        try:
-            lines = Path(self.file or "").read_text(encoding="utf-8").splitlines()
-        except OSError:
-            return None
-        return lines[0].strip() or None if lines else None
-
     def __str__(self) -> str:
-        return f"environment variable {self.env}" if self.env else f"file {self.file}"
+        if self.env is not None:
+            return f"environment variable {self.env}"
+        return f"file {self.file}" if self.file is not None else f"secret {self.secret}"
 
 
 class DeploymentRow(Frozen):
@@ -73,6 +70,8 @@ class DeploymentRow(Frozen):
     base_url: str | Named | None = None
     """None: the vendor's own."""
     key: Named | None = None
+    keys: tuple[Named, ...] = ()
+    """In place of `key`: several, the first that the vendor takes is used."""
     region: str | None = None
     models: Literal["all", "any"] | tuple[str, ...] | dict[str, str] = "all"
     """all of the catalogue's; any (that a caller names); some; or model -> the name it has at this deployment."""
@@ -90,6 +89,18 @@ class DeploymentRow(Frozen):
     @property
     def prefix(self) -> str:
         return self.name or self.provider
+
+    @property
+    def all_keys(self) -> tuple[Named, ...]:
+        return self.keys if self.key is None else (self.key,)
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> DeploymentRow:
+        if self.key is not None and self.keys:
+            raise ValueError("has key and keys; list all of them under keys")
+        if len(set(self.keys)) != len(self.keys):
+            raise ValueError("names a key twice")
+        return self
 
     @field_validator("headers")
     @classmethod
@@ -305,6 +316,8 @@ class PolicySection(Frozen):
     warn_days_before_shutdown: Annotated[int, Field(ge=0)] = 30
     refuse_terms: tuple[str, ...] = ()
     """Prompts with any of these words are refused here, before any vendor sees them."""
+    hygiene: Hygiene = "warn"
+    """What a request pays for and does not need: said, left out where that is harmless, or neither."""
     engine: EngineName = "pyreqwest"
 
     def deadline(self, operation: Operation) -> float:

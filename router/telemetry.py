@@ -100,6 +100,10 @@ class Trace(Protocol):
         """Its outcome is known. `cooling_seconds`: its deployment is set aside for that long; None: it is not."""
         ...
 
+    def key_refused(self, owner: str, key: str) -> None:
+        """A vendor did not take a key. Both are names: of the row of deployments, and of the key's place."""
+        ...
+
     def ended(self, ending: Ending) -> None: ...
 
 
@@ -124,6 +128,9 @@ class Unwatched:
         pass
 
     def returned(self, row: AttemptRow, *, cooling_seconds: float | None) -> None:
+        pass
+
+    def key_refused(self, owner: str, key: str) -> None:
         pass
 
     def ended(self, ending: Ending) -> None:
@@ -161,6 +168,10 @@ class _Together:
     def returned(self, row: AttemptRow, *, cooling_seconds: float | None) -> None:
         for each in self.traces:
             each.returned(row, cooling_seconds=cooling_seconds)
+
+    def key_refused(self, owner: str, key: str) -> None:
+        for each in self.traces:
+            each.key_refused(owner, key)
 
     def ended(self, ending: Ending) -> None:
         for each in self.traces:
@@ -300,6 +311,14 @@ class Metrics(Unwatched):
         self._cooldowns = _By(
             Counter("easel_cooldowns", "Times that a deployment was set aside.", ("deployment",), registry=registry)
         )
+        self._refused_keys = _By(
+            Counter(
+                "easel_key_refusals",
+                "Times that a vendor did not take a key. The key is named by its place.",
+                ("owner", "key"),
+                registry=registry,
+            )
+        )
         self._cooling_until = Gauge(
             "easel_cooling_until_timestamp_seconds",
             "Until when a deployment is set aside; 0 when it is not.",
@@ -369,6 +388,9 @@ class Metrics(Unwatched):
         elif name in self._set_aside:
             self._cooling_until.labels(name).set(0)
             self._set_aside.discard(name)
+
+    def key_refused(self, owner: str, key: str) -> None:
+        self._refused_keys.labels(owner, key).inc()
 
     def ended(self, ending: Ending) -> None:
         served = self._served(ending.route, ending.deployment)
@@ -501,6 +523,9 @@ class _SpanTrace:
             "http.response.status_code": row.status,
         }
         _close(span, said, failed=None if row.outcome == DONE else row.outcome)
+
+    def key_refused(self, owner: str, key: str) -> None:
+        self.whole.add_event("easel.key_refused", {"easel.owner": owner, "easel.key": key})
 
     def ended(self, ending: Ending) -> None:
         failed = None if ending.error is None else ending.outcome

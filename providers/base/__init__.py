@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import errors, images
-from .adapter import Adapter, Call, Done, File, ImageBase64, ImageBytes, ImageUrl, LocalAdapter, Token, Wait
+from .adapter import Adapter, Call, Done, File, ImageBase64, ImageBytes, ImageUrl, LocalAdapter, Standing, Token, Wait
 from .reply import Event, Node, Reply
 from .request import AspectRatio, ImageRequest, InputImage, Size
 from .response import Adaptation, PartialImage, Usage
@@ -40,6 +40,7 @@ __all__ = [
     "PartialImage",
     "Reply",
     "Size",
+    "Standing",
     "Token",
     "Usage",
     "Wait",

@@ -11,7 +11,7 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from .errors import BadReply, ConfigError, InvalidRequest, Problem, ProviderError, RateLimited, for_status
@@ -203,6 +203,20 @@ class Wait:
     """What the vendor counted so far; kept if `Done` does not say it again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a vendor says of a key and its account, for nothing."""
+
+    models: frozenset[str] | None = None
+    """The account's, by their names on the wire. None: it does not say."""
+    painters: frozenset[str] = frozenset()
+    """Those of them that paint, as far as the answer tells."""
+    ends: Mapping[str, date] = field(default_factory=dict[str, "date"])
+    """Models that the vendor will switch off, and when."""
+    credit: str | None = None
+    """What is left, in the vendor's own unit: 12.50 USD."""
+
+
 class Adapter(ABC):
     """One vendor. Instances are made once per deployment and hold no state of a request."""
 
@@ -224,6 +238,8 @@ class Adapter(ABC):
     """The vendor's error codes that say more than the status."""
     needs_key: ClassVar[bool] = True
     honours_idempotency_keys: ClassVar[bool] = False
+    check_hint: ClassVar[str | None] = None
+    """What a good answer to `check` does not prove, and where it is put right."""
 
     def __init__(self, *, base_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
         base = base_url or self.default_base_url
@@ -258,6 +274,17 @@ class Adapter(ABC):
     @abstractmethod
     def read(self, reply: Reply, model: Model) -> Done | Wait:
         """What a reply below 400 says. Raises ModerationBlocked, ProviderUnavailable, BadReply."""
+
+    def check(self, model: Model) -> Call | None:
+        """A call that costs nothing and that only a good key is answered. One that models share is sent once.
+
+        None: this vendor has no such call, or nobody says that it has.
+        """
+        return None
+
+    def standing(self, reply: Reply) -> Standing:
+        """What an answer below 300 to `check` says. Raises BadReply."""
+        return Standing()
 
     def read_event(self, event: Event, model: Model) -> PartialImage | Done | None:
         """One event of a streamed reply; None for events that say nothing about pictures."""

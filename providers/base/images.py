@@ -372,6 +372,32 @@ def masked(mask: InputImage, *, repaint: Literal["white", "black"], binary: bool
     return out.getvalue()
 
 
+def resized(image: InputImage, size: Size) -> InputImage:
+    """The same picture with fewer pixels. A GIF's first frame, as PNG; anything else stays in its format.
+
+    Its colours' profile and its orientation go along. Decodes it: off the event loop.
+    """
+    from PIL import Image
+
+    picture = _decoded(image.data, image.size)
+    kept = {name: picture.info[name] for name in ("icc_profile", "exif") if picture.info.get(name)}
+    if picture.mode not in {"RGB", "RGBA", "L", "LA", "CMYK"}:
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    edges = size.width, size.height
+    picture = picture.resize(edges, Image.Resampling.LANCZOS)  # pyright: ignore[reportUnknownMemberType] (NumPy's arrays)
+    out = io.BytesIO()
+    match image.media_type:
+        case "image/jpeg":
+            picture.save(out, "JPEG", quality=95, **kept)
+        case "image/webp":
+            picture.save(out, "WEBP", quality=95, **kept)
+        case _:
+            picture.save(out, "PNG", **kept)
+    data = out.getvalue()
+    header = probe(data)
+    return InputImage(data, header.media_type, header.size, header.has_alpha, image.name)
+
+
 def repaints_something(mask: InputImage) -> bool:
     """Has the mask any pixel that is not wholly opaque?"""
     from PIL import Image

@@ -135,6 +135,24 @@ class Transport:
             error.args = (redact(str(error), secrets=secrets),)
             raise
 
+    async def ask(
+        self,
+        adapter: Adapter,
+        call: Call,
+        model: Model,
+        *,
+        key: str | None,
+        deadline: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """The answer to a call that costs nothing. Raises a ProviderError, redacted, for any over 299."""
+        journey = _Journey(self, adapter, model, key=key, deadline=deadline, headers=headers or {}, on_partial=None)
+        try:
+            return await journey.ask(call)
+        except ProviderError as error:
+            error.args = (redact(str(error), secrets=(key,) if key else ()),)
+            raise
+
     async def fetch(self, url: str) -> bytes:
         """A picture at an address that a caller gave. Raises PictureLost."""
         return await self._fetcher.fetch(url)
@@ -260,6 +278,14 @@ class _Journey:
             step, self._adapter.base_url, self._deadline, keyed=self._download
         )
         return Finished(step, paintings, lost, step.request_id or self._request_id, polls)
+
+    async def ask(self, call: Call) -> Reply:
+        try:
+            async with asyncio.timeout(self._remaining()):
+                await self._log_in()
+                return await self._prepare(call, self._headers_for(self._address(call.url), call))
+        except TimeoutError as error:
+            raise ConnectFailed("no answer in time") from error
 
     async def _prepared(self, call: Call) -> Call:
         """Log in where the vendor wants it, and send what comes before the call that is paid for."""

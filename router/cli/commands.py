@@ -76,6 +76,51 @@ def check(config: Annotated[Path | None, CONFIG] = None, on: Annotated[date | No
     return check(config, on)
 
 
+@command(app.command())
+def doctor(
+    only: Annotated[
+        Strings,
+        typer.Option("--only", metavar="NAME", help="Only this row of deployments, such as openai. Repeatable."),
+    ] = None,
+    config: Annotated[Path | None, CONFIG] = None,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Ask simulated vendors, started here.")] = False,
+    on: Annotated[date | None, ON] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> int:
+    """Ask every vendor whose key is set whether it takes the key and has the models. Costs nothing, paints nothing."""
+    from .doctor import doctor
+
+    return doctor(config, only=only or (), simulate=simulate, on=on, as_json=as_json)
+
+
+@command(app.command())
+def probe(
+    model: Annotated[str, typer.Argument(help="A deployment, such as openai/gpt-image-2, or a model.")],
+    max_cost: Annotated[
+        str, typer.Option("--max-cost", metavar="USD", help="The most that the picture may cost.")
+    ] = "0.05",
+    yes: Annotated[bool, typer.Option("--yes", help="Pay without being asked.")] = False,
+    config: Annotated[Path | None, CONFIG] = None,
+    ledger: Annotated[str | None, LEDGER] = None,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Try a simulated vendor; nothing is noted.")] = False,
+    on: Annotated[date | None, ON] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> int:
+    """Paint one deployment's cheapest picture, its price shown first, and note what came and what was billed."""
+    from .doctor import probe
+
+    return probe(
+        model,
+        max_cost=max_cost,
+        yes=yes,
+        config=config,
+        ledger=ledger,
+        simulate=simulate,
+        on=on,
+        as_json=as_json,
+    )
+
+
 @command(catalogue.callback(invoke_without_command=True))
 def models(
     context: typer.Context,

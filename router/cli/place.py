@@ -40,6 +40,13 @@ def keys_path(asked: Path | None) -> Path:
     return asked or (Path(named) if named else _data_home() / "easel" / "keys.json")
 
 
+def account_path(config: Path | None) -> Path:
+    """The file of what `easel probe` saw: in `account/` beside the configuration's `models/`, else the user's own."""
+    if config is None:
+        return _data_home() / "easel" / "account.yaml"
+    return (config if config.is_dir() else config.parent) / "account" / "probes.yaml"
+
+
 def ledger_at(path: Path | None) -> Ledger:
     """Raises RequestError, naming the extra, when a file is asked for and `ledger` is not installed."""
     try:

@@ -18,6 +18,7 @@ from ...providers.base.adapter import Done
 from ...providers.base.clock import Clock
 from ...providers.base.errors import (
     AllAttemptsFailed,
+    AuthenticationFailed,
     BadReply,
     LedgerFailed,
     ModerationBlocked,
@@ -30,9 +31,11 @@ from ...providers.base.errors import (
 from ...providers.base.request import ImageRequest
 from ...providers.base.response import Attempt, OutputImage, Usage, Verification
 from ...providers.base.transport import Finished, OnPartial, Painting, Transport
-from .. import ids, pricing
+from .. import hygiene, ids, pricing
 from ..delivery import NOT_SENT, Delivery, Proof, Spending
+from ..deployments import Deployment
 from ..health import Health, Turn
+from ..keyring import Picked
 from ..ledger import DONE, AttemptRow, Ledger
 from ..limits import Limits
 from ..offers import Offer, Plan, Planned
@@ -121,6 +124,8 @@ class _Call:
     """One of the calls that a candidate takes, with its retries."""
 
     planned: Planned
+    request: ImageRequest
+    """The offer's, with its pictures made smaller where they are to be."""
     n: int
     leads: bool
     """The first of them, whose previews the caller sees."""
@@ -195,8 +200,11 @@ class _Tour:
 
     async def _results(self, planned: Planned) -> list[_Result]:
         """All calls side by side. After a cooldown one goes ahead, to see whether the others may follow."""
-        numbers = planned.offer.fitted.calls
-        calls = [_Call(planned, n, leads=place == 0) for place, n in enumerate(numbers)]
+        offer = planned.offer
+        request = offer.fitted.request
+        if offer.shrinks:
+            request = await asyncio.to_thread(hygiene.made_smaller, request, offer.shrinks)
+        calls = [_Call(planned, request, n, leads=place == 0) for place, n in enumerate(offer.fitted.calls)]
         ahead = 0 if self._means.health.cooling_until(planned.name) is None else 1
         tried = [await self._call(each) for each in calls[:ahead]]
         if any(not isinstance(each, _Returned) for each in tried):
@@ -258,11 +266,14 @@ class _Tour:
             pause = self._pause(result, call.planned, retry)
             if pause is None:
                 return result
-            await means.clock.sleep(pause)
+            if pause:
+                await means.clock.sleep(pause)
             failed, retry = result, retry + 1
 
     def _pause(self, error: ProviderError, planned: Planned, retry: int) -> float | None:
         """Seconds until the call is sent again; None when it is not."""
+        if isinstance(error, AuthenticationFailed) and error.retry:
+            return 0.0
         means, asked = self._means, error.retry_after_seconds or 0
         retries = means.policy.retries
         safe = isinstance(error, OutcomeUnknown) and planned.offer.deployment.adapter.honours_idempotency_keys
@@ -300,10 +311,11 @@ class _Tour:
     async def _attempt(self, call: _Call, turn: Turn, retry: int) -> _Returned | ProviderError:
         """Write it down, send it, prove what came, write down what became of it."""
         means, offer = self._means, call.planned.offer
-        deployment, fitted = offer.deployment, offer.fitted.request
-        sent = fitted if fitted.n == call.n else replace(fitted, n=call.n)
+        deployment = offer.deployment
+        sent = call.request if call.request.n == call.n else replace(call.request, n=call.n)
         row = self._opened(call.planned, sent, retry)
         started = means.clock.monotonic()
+        picked = deployment.keyring.pick(started)
         await means.ledger.open_attempt(row)
         self._trace.sent(row)
         finished, proof = Finished(Done([]), ()), Proof(())
@@ -314,7 +326,7 @@ class _Tour:
                 deployment.adapter,
                 sent,
                 deployment.model,
-                key=deployment.key,
+                key=picked.value if picked is not None else None,
                 deadline=min(self._deadline, started + timeout),
                 headers=self._headers(call),
                 on_partial=self._on_partial if call.leads else None,
@@ -328,6 +340,8 @@ class _Tour:
             await asyncio.shield(self._write(row))
             raise
         latency = means.clock.monotonic() - started
+        if picked is not None:
+            self._note_key(deployment, picked, error)
         self._note_health(turn, error, latency)
         await self._write(self._closed(row, offer, sent, finished, proof, error, latency))
         if error is not None and not proof.accepted:
@@ -356,7 +370,7 @@ class _Tour:
     def _worst(planned: Planned, sent: ImageRequest) -> Decimal | None:
         """What one call may cost; the offer has it already where the candidate takes a single one."""
         offer = planned.offer
-        whole = sent is offer.fitted.request and len(offer.fitted.calls) == 1
+        whole = sent.n == offer.fitted.request.n and len(offer.fitted.calls) == 1
         return offer.estimate.worst if whole else pricing.estimate(sent, offer.deployment.model).worst
 
     @staticmethod
@@ -376,6 +390,15 @@ class _Tour:
         if finished.lost:
             return finished.lost[0]
         return BadReply("the answer holds no picture", request_id=finished.request_id)
+
+    def _note_key(self, deployment: Deployment, picked: Picked, error: ProviderError | None) -> None:
+        """A key that is refused says nothing of the deployment as long as another one may be taken."""
+        if error is None:
+            deployment.keyring.taken(picked)
+        elif isinstance(error, AuthenticationFailed):
+            another = deployment.keyring.refused(picked, self._means.clock.monotonic())
+            error.retry, error.cooldown = another, not another
+            self._trace.key_refused(deployment.row.prefix, picked.key.secret.label)
 
     def _note_health(self, turn: Turn, error: ProviderError | None, latency: float) -> None:
         health = self._means.health

@@ -11,9 +11,10 @@ from ...providers.base.capabilities import Model
 from ...providers.base.errors import Dropped
 from ...providers.base.request import ImageRequest, Policy
 from ...providers.base.response import Estimate
-from .. import contract, pricing
+from .. import contract, hygiene, pricing
 from ..contract import Changes, Fitted, Policies, Question, Unmet
 from ..deployments import Deployment
+from ..hygiene import Shrink
 from ..memo import MOST_KEPT, Memo
 from ..offers import Offer
 from ..orders import shape
@@ -34,6 +35,7 @@ OF_ONE_REQUEST = ("text", "style", "negative_prompt", "seed", "user")
 def estimate(request: ImageRequest, *, policy: PolicySection, today: date, keys: bool = True) -> Estimator:
     """Offers for `request`, each worked out when it is asked for. `keys`: a deployment without its key cannot serve."""
     fitting = _Fitting(request, policy, today)
+    asked = hygiene.questions(request, policy.hygiene)
 
     def offer(deployment: Deployment, rule_fields: RuleFields) -> Offer | Dropped:
         model = deployment.model
@@ -45,8 +47,21 @@ def estimate(request: ImageRequest, *, policy: PolicySection, today: date, keys:
             return unmet.dropped(deployment)
         fitted = fitting.fit(model, under)
         found = price(fitted, model)
+        shrinks: tuple[Shrink, ...] = ()
+        if asked:
+            tidied = hygiene.tidied(
+                request,
+                model,
+                fitted,
+                found,
+                asked,
+                policies=under.policies,
+                hygiene=policy.hygiene,
+                price=lambda fitted: price(fitted, model),
+            )
+            fitted, found, shrinks = tidied.fitted, tidied.estimate, tidied.shrinks
         unmet = _too_dear(request, model, found)
-        return unmet.dropped(deployment) if unmet is not None else Offer(deployment, fitted, found)
+        return unmet.dropped(deployment) if unmet is not None else Offer(deployment, fitted, found, shrinks)
 
     return offer
 

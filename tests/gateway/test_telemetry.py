@@ -62,6 +62,9 @@ class Told:
         cooling = "" if cooling_seconds is None else ", set aside"
         self.said.append(f"{row.outcome} from {row.deployment}{cooling}")
 
+    def key_refused(self, owner: str, key: str) -> None:
+        self.said.append(f"{owner} refused {key}")
+
     def ended(self, ending: Ending) -> None:
         self.said.append(ending.outcome)
         self.endings.append(ending)

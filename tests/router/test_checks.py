@@ -60,7 +60,7 @@ def deployment(rest: str) -> str:
         ("version: 1\nroutes: !!python/object:os.system x\n", 2, 9, "means nothing here"),
         # Deployments
         (deployment("{provider: opanai, key: {env: K}}"), 3, 6, "unknown provider 'opanai'; did you mean 'openai'?"),
-        (deployment("{provider: openai, key: sk-123}"), 3, 24, "is named, never written: {env: NAME} or {file: PATH}"),
+        (deployment("{provider: openai, key: sk-123}"), 3, 24, "is named, never written: {env: NAME}, {file: PATH}"),
         (deployment("{provider: openai, key: {env: K}, models: [gpt-image-22]}"), 3, 39, "did you mean 'gpt-image-2'?"),
         (deployment("{provider: openai, key: {env: K}, settings: {organisation: x}}"), 3, 50, "mean 'organization'?"),
         (deployment("{provider: openai, headers: {Authorization: x}}"), 3, 24, "carries a key; name it under `key`"),
