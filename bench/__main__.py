@@ -12,7 +12,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import deciding, gateway, moving, starting, walking
+from . import deciding, gateway, ledger, moving, starting, walking
 from .measure import Figure, Group, Table
 
 PARTS: dict[str, Callable[[], Awaitable[Sequence[Group | Table]]]] = {
@@ -20,6 +20,7 @@ PARTS: dict[str, Callable[[], Awaitable[Sequence[Group | Table]]]] = {
     "deciding": deciding.run,
     "moving": moving.run,
     "walking": walking.run,
+    "ledger": ledger.run,
     "gateway": gateway.run,
 }
 RESULTS = Path(__file__).parent / "results"

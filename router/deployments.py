@@ -107,7 +107,9 @@ class Deployment:
 
     def is_same_way_as(self, other: Deployment) -> bool:
         """Does a call take the same way? Then what was learned of one holds for the other."""
-        ways = ((each.provider, each.base_url, each.key, each.model.wire, each.row.settings) for each in (self, other))
+        ways = (
+            (each.provider, each.base_url, each.row.all_keys, each.model.wire, each.settings) for each in (self, other)
+        )
         return next(ways) == next(ways)
 
     def is_among(self, among: Among) -> bool:

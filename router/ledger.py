@@ -8,18 +8,23 @@ their length and hash.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, TypeGuard, get_args, overload
 
 from ..providers.base.response import Usage
 
 UNKNOWN = "unknown"
 UNDER_WAY = "under_way"
 DONE = "done"
+SETTLED = "settled"
+"""Of an attempt: a person has said whether it was billed."""
+REFUSED = "refused"
+POSTGRES = frozenset({"postgresql", "postgres"})
+"""The schemes of its addresses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,24 @@ class AttemptRow:
     moderation: str | None = None
     """Stage and categories of a refusal, or the vendor's word on what it painted."""
     error: str | None = None
+    candidate: int = 0
+    """0 for the first candidate of the request that was sent to, then counting up."""
+    part: int = 0
+    """Which of the calls that the candidate takes side by side: 0 for the first."""
+    estimate_low_usd: Decimal | None = None
+    estimate_expected_usd: Decimal | None = None
+    input_images: int | None = None
+    """Pictures that were sent along, the mask too. None: it was not written down in those days."""
+    input_bytes: int | None = None
+    """Of their files, as they were given."""
+    input_pixels: int | None = None
+    first_byte_seconds: float | None = None
+    """From sending to the beginning of the vendor's first answer; None: the call failed, or a library sent it."""
+    rule: str | None = None
+    """By which the deployment became a candidate."""
+    rules_hash: str | None = None
+    prices_hash: str | None = None
+    """Of the catalogue's facts about this model's price, as they were then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +110,62 @@ class RequestRow:
     adaptations: int = 0
     latency_seconds: float | None = None
     error: str | None = None
+    key_id: str | None = None
+    """Of the gateway's key that it came with; `caller` is that key's name."""
+    team: str | None = None
+    project: str | None = None
+    tags: tuple[str, ...] = ()
+    end_user: str | None = None
+    """The request's `user`: whose rows are deleted when that person asks for it."""
+    retries: int = 0
+    """Calls that were sent again to the same deployment."""
+    fallbacks: int = 0
+    """Candidates that were sent to after the first."""
+
+
+# What a ledger adds up to
+
+By = Literal["model", "deployment", "route", "team", "project", "key", "day", "operation", "outcome"]
+WAYS: tuple[By, ...] = get_args(By)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a report."""
+
+    name: str | None
+    """The model, the route, the day (UTC), …; None: what has none, such as a request without a team."""
+    requests: int
+    """That were asked; of a model or deployment, that it was sent a call for."""
+    images: int
+    cost_usd: Decimal
+    """What is known of the bills."""
+    at_risk_usd: Decimal
+    """On top: the most that calls of unknown outcome or price may have cost."""
+    latency_p50_seconds: float | None
+    """Of what was answered with pictures; of a model or deployment, of its calls. None: nothing was."""
+    latency_p95_seconds: float | None
+    fallbacks: int
+    """Requests that more than one candidate was sent; of a model or deployment, those that came from another."""
+    refusals: int
+    failures: int
+    """Whatever is neither answered nor refused nor under way."""
+    retries: int
+    """Calls that were sent again to the same deployment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came in from `since` on and before `until`, added up."""
+
+    by: By
+    since: datetime | None
+    until: datetime | None
+    lines: tuple[Line, ...]
+    """The dearest first; by day the oldest first."""
+
+
+# Ledgers
 
 
 class Ledger(Protocol):
@@ -125,11 +204,17 @@ class Ledger(Protocol):
         *,
         limit: int = 50,
         caller: str | None = None,
+        team: str | None = None,
+        rule: str | None = None,
         since: datetime | None = None,
         outcome: str | None = None,
         deployment: str | None = None,
+        model: str | None = None,
     ) -> tuple[RequestRow, ...]:
-        """The newest first. `since` belongs to it; `deployment` answered the request, or was tried for it."""
+        """The newest first, those of one moment by their ids.
+
+        `since` belongs to it; `deployment` answered the request, or was tried for it; `model` was tried for it.
+        """
         ...
 
     async def attempts(self, request_id: str) -> tuple[AttemptRow, ...]:
@@ -145,6 +230,37 @@ class Ledger(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+Story = tuple[RequestRow, tuple[AttemptRow, ...]]
+"""A request, and its attempts in the order in which they were sent."""
+
+
+class LastingLedger(Ledger, Protocol):
+    """One in a database. It can be added up, given out, and put right by a person."""
+
+    async def report(self, by: By, *, since: datetime | None = None, until: datetime | None = None) -> Report: ...
+
+    def stories(
+        self, *, since: datetime | None = None, until: datetime | None = None
+    ) -> AsyncIterator[Sequence[Story]]:
+        """All of them, some hundreds at a time, the oldest first."""
+        ...
+
+    async def settle(self, attempt_id: str, *, billed: bool, cost_usd: Decimal | None) -> AttemptRow | None:
+        """Say what became of an attempt whose outcome is unknown; its request's cost follows.
+
+        `cost_usd`: of one that was billed; None: it is not known. None is returned when there is no such attempt, or
+        its outcome is known.
+        """
+        ...
+
+    async def delete(self, *, end_user: str | None = None, team: str | None = None) -> int:
+        """Delete an end user's or a team's requests and their attempts; how many requests that were.
+
+        Those that are under way stay.
+        """
+        ...
 
 
 class MemoryLedger:
@@ -194,30 +310,36 @@ class MemoryLedger:
         *,
         limit: int = 50,
         caller: str | None = None,
+        team: str | None = None,
+        rule: str | None = None,
         since: datetime | None = None,
         outcome: str | None = None,
         deployment: str | None = None,
+        model: str | None = None,
     ) -> tuple[RequestRow, ...]:
         def wanted(row: RequestRow) -> bool:
-            tried = (each.deployment for each in self._attempts.get(row.id, {}).values())
+            attempts = self._attempts.get(row.id, {}).values()
+            tried = {each.deployment for each in attempts}
             return (
                 (caller is None or row.caller == caller)
+                and (team is None or row.team == team)
+                and (rule is None or row.rule == rule)
+                and (model is None or model in {each.model for each in attempts})
                 and (since is None or row.created_at >= since)
                 and (outcome is None or row.outcome == outcome)
                 and (deployment is None or deployment in {row.deployment, *tried})
             )
 
-        rows = filter(wanted, reversed(list(self._requests.values())))
-        return tuple(sorted(rows, key=lambda row: row.created_at, reverse=True)[: max(0, limit)])
+        rows = filter(wanted, list(self._requests.values()))
+        return tuple(sorted(rows, key=lambda row: (row.created_at, row.id), reverse=True)[: max(0, limit)])
 
     async def attempts(self, request_id: str) -> tuple[AttemptRow, ...]:
         rows = self._attempts.get(request_id, {}).values()
-        return tuple(sorted(rows, key=lambda row: row.number))
+        return tuple(sorted(rows, key=lambda row: (row.number, row.id)))
 
     async def unknown_attempts(self, *, limit: int = 50) -> tuple[AttemptRow, ...]:
         rows = [row for rows in list(self._attempts.values()) for row in list(rows.values()) if row.outcome == UNKNOWN]
-        rows.reverse()
-        return tuple(sorted(rows, key=lambda row: row.started_at, reverse=True)[: max(0, limit)])
+        return tuple(sorted(rows, key=lambda row: (row.started_at, row.id), reverse=True)[: max(0, limit)])
 
     def beside(self) -> MemoryLedger:
         return self
@@ -226,13 +348,67 @@ class MemoryLedger:
         """Nothing is held open."""
 
 
-def open_ledger(path: str | Path | None) -> Ledger:
-    """A file for a path, memory for None.
+def spent(attempts: Iterable[AttemptRow]) -> tuple[Decimal, Decimal]:
+    """What they are known to have cost, and what they may have cost on top of it at most."""
+    known = at_risk = Decimal(0)
+    for each in attempts:
+        if each.billed and each.cost_usd is not None:
+            known += each.cost_usd
+        elif each.billed is not False and each.cost_usd is None:
+            at_risk += each.estimate_worst_usd or Decimal(0)
+    return known, at_risk
 
-    Raises ImportError, naming the extra, when SQLAlchemy is not installed, and ConfigError when the folder is missing.
+
+def retries(attempts: Iterable[AttemptRow]) -> int:
+    """How many of them were sent again to the same deployment."""
+    return sum(each.retry > 0 for each in attempts)
+
+
+def fallbacks(attempts: Iterable[AttemptRow]) -> int:
+    """How many candidates they were sent to after a first one had failed."""
+    return sum(each.candidate > 0 and not each.retry and not each.part for each in attempts)
+
+
+def is_address(place: str | Path) -> TypeGuard[str]:
+    """Does it name a Postgres, and not a file?"""
+    return isinstance(place, str) and place.partition("://")[0] in POSTGRES
+
+
+def name_of(place: str | Path) -> str:
+    """For messages: a path as it is, an address without its password and what follows the database."""
+    if not is_address(place):
+        return str(place)
+    scheme, _, rest = place.partition("?")[0].partition("://")
+    user, at, host = rest.rpartition("@")
+    name, colon, _ = user.partition(":")
+    return f"{scheme}://{name}{':***' if colon else ''}{at}{host}"
+
+
+@overload
+def open_ledger(place: str | Path) -> LastingLedger: ...
+
+
+@overload
+def open_ledger(place: None) -> MemoryLedger: ...
+
+
+@overload
+def open_ledger(place: str | Path | None) -> Ledger: ...
+
+
+def open_ledger(place: str | Path | None) -> Ledger:
+    """A file for a path, a Postgres for its address (`postgresql://USER@HOST/NAME`), memory for None.
+
+    Raises ImportError, naming the extra, when a library for it is not installed, and ConfigError when the folder is
+    missing or the address is none.
     """
-    if path is None:
+    if place is None:
         return MemoryLedger()
-    from .ledger_sql import SqlLedger
+    try:
+        from .ledger_sql import SqlLedger
 
-    return SqlLedger.at(path)
+        return SqlLedger(place)
+    except ImportError as error:
+        missing = error.name or error
+        message = f"the ledger needs the extra `ledger`: pip install 'easel-images[ledger]' ({missing} is missing)"
+        raise ImportError(message) from error

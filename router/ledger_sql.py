@@ -1,271 +1,52 @@
-"""The ledger in a SQLite file: SQLAlchemy Core, imported only when a file is asked for.
+"""The ledger in a database, SQLite or Postgres: SQLAlchemy Core, imported only when one is asked for.
 
 One thread writes for this process, so that its writes never wait for a lock of its own; other processes on the same
-file wait for theirs, up to `BUSY_SECONDS`. Writes that come together share a transaction, and its flush. Readers have
-connections of their own, and see everything that was written before they asked.
+database wait for theirs, up to `BUSY_SECONDS`. Writes that come together share a transaction, and its flush. Readers
+have connections of their own, and see everything that was written before they asked.
 
-The file is in WAL mode with `synchronous=FULL`: a commit returns after the disk has it. The usual `NORMAL` would lose
-the last commits at a power cut, and a lost attempt is a picture paid for twice; the price is one disk flush before an
-attempt is sent. What became of it is written without anybody waiting: lost, it leaves the attempt `unknown`.
+A commit returns after the disk has it. What became of an attempt is written without anybody waiting: lost, it leaves
+the attempt `unknown`. In what the two databases differ is in `ledger_databases`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import json
 import logging
-import os
-import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from itertools import chain
-from operator import attrgetter
 from pathlib import Path
-from sqlite3 import Cursor
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-try:
-    from sqlalchemy import (
-        URL,
-        Boolean,
-        Column,
-        Connection,
-        Dialect,
-        Engine,
-        Float,
-        Index,
-        Integer,
-        MetaData,
-        Row,
-        Select,
-        String,
-        Table,
-        create_engine,
-        event,
-        exists,
-        literal_column,
-        select,
-        update,
-    )
-    from sqlalchemy.dialects.sqlite import Insert, insert
-    from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
-    from sqlalchemy.exc import OperationalError, SQLAlchemyError
-    from sqlalchemy.types import TypeDecorator
-except ImportError as error:
-    raise ImportError(
-        f"the ledger needs the extra `ledger`: pip install 'easel-images[ledger]' ({error.name} is missing)"
-    ) from error
+from sqlalchemy import Connection, Row, Select, and_, delete, exists, or_, select, update
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ..providers.base.errors import ConfigError, LedgerFailed, Problem
-from ..providers.base.response import USAGE_FIELDS, Usage
+from ..providers.base.errors import ConfigError, LedgerFailed
 from .ids import NewId
-from .ledger import UNKNOWN, AttemptRow, RequestRow
+from .ledger import SETTLED, UNDER_WAY, UNKNOWN, AttemptRow, By, Report, RequestRow, Story, is_address, spent
+from .ledger_databases import Cursor, Database, Kind, Postgres, SqliteFile, open_tables
+from .ledger_report import made
+from .ledger_tables import ATTEMPTS, REQUESTS
 
 logger = logging.getLogger(__name__)
-SCHEMA = 1
-APPLICATION = 0x4541534C
-"""SQLite's `application_id`, "EASL": a file that carries another one belongs to another program."""
-BUSY_SECONDS = 15.0
-PAUSE_SECONDS = 0.02
 SOON_SECONDS = 0.05
 """What nobody waits for is on the disk by then."""
-CONNECTIONS = 5
-"""One writes, the others read."""
-MOST_AT_ONCE = 1_000
-"""Rows of one statement: SQLite takes at most 32,766 values."""
-DIALECT = sqlite_dialect()
-DECIMALS = frozenset(name for name, kind in Usage.__annotations__.items() if "Decimal" in str(kind))
-
-
-# Types: what SQLite has no type for is text, to the digit
-
-
-def _text(value: str) -> str:
-    """Half a surrogate pair, as JSON may bring one, is escaped instead of refused. A plain `str`, whatever it was."""
-    return str.__str__(value) if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _time(value: datetime) -> str:
-    """UTC, to the microsecond, in a form whose order as text is the order in time."""
-    if value.tzinfo is None:
-        raise ValueError(f"{value} has no time zone")
-    return value.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _usage(value: Usage) -> str:
-    """What the vendor counted, as a JSON object; what it did not say is left out."""
-    known = ((name, getattr(value, name)) for name in USAGE_FIELDS)
-    return json.dumps({name: count for name, count in known if count is not None}, default=str)
-
-
-def _read_usage(value: str) -> Usage:
-    found = cast("dict[str, Any]", json.loads(value))
-    found.update({name: Decimal(found[name]) for name in DECIMALS & found.keys()})
-    return Usage(**found)
-
-
-def _names(value: Mapping[str, str]) -> str:
-    return json.dumps(dict(value)) if value else "{}"
-
-
-class _Kept(TypeDecorator[Any]):
-    """A value that is kept as text. None stays None."""
-
-    impl = String
-    cache_ok = True
-
-    def __init__(self, write: Callable[[Any], str], read: Callable[[str], object]) -> None:
-        super().__init__()
-        self.write = write
-        self.read = read
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else self.write(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> object:
-        return None if value is None else self.read(value)
-
-
-_Text = _Kept(_text, str)
-_Money = _Kept(str, Decimal)  # SQLite's own numbers are binary fractions
-_Time = _Kept(_time, datetime.fromisoformat)
-_UsageJson = _Kept(_usage, _read_usage)
-_NamesJson = _Kept(_names, json.loads)
-
-
-# Tables: one column for each field of a row, by the same name
-
-TABLES = MetaData()
-REQUESTS = Table(
-    "requests",
-    TABLES,
-    Column("id", _Text, primary_key=True),
-    Column("created_at", _Time, nullable=False),
-    Column("operation", _Text, nullable=False),
-    Column("model", _Text, nullable=False),
-    Column("n", Integer, nullable=False),
-    Column("prompt_characters", Integer, nullable=False),
-    Column("prompt_sha256", _Text, nullable=False),
-    Column("size", _Text),
-    Column("quality", _Text),
-    Column("background", _Text, nullable=False),
-    Column("caller", _Text),
-    Column("metadata", _NamesJson, nullable=False),
-    Column("rules_hash", _Text, nullable=False),
-    Column("rule", _Text),
-    Column("deployment", _Text),
-    Column("outcome", _Text, nullable=False),
-    Column("estimate_low_usd", _Money),
-    Column("estimate_expected_usd", _Money),
-    Column("estimate_worst_usd", _Money),
-    Column("cost_usd", _Money),
-    Column("cost_basis", _Text, nullable=False),
-    Column("at_risk_usd", _Money, nullable=False),
-    Column("images", Integer, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("adaptations", Integer, nullable=False),
-    Column("latency_seconds", Float),
-    Column("error", _Text),
-)
-ATTEMPTS = Table(
-    "attempts",
-    TABLES,
-    Column("id", _Text, primary_key=True),
-    Column("request_id", _Text, primary_key=True),
-    Column("number", Integer, nullable=False),
-    Column("retry", Integer, nullable=False),
-    Column("deployment", _Text, nullable=False),
-    Column("model", _Text, nullable=False),
-    Column("started_at", _Time, nullable=False),
-    Column("n", Integer, nullable=False),
-    Column("size", _Text),
-    Column("quality", _Text),
-    Column("estimate_worst_usd", _Money),
-    Column("outcome", _Text, nullable=False),
-    Column("latency_seconds", Float),
-    Column("billed", Boolean),
-    Column("status", Integer),
-    Column("vendor_request_id", _Text),
-    Column("model_snapshot", _Text),
-    Column("usage", _UsageJson, nullable=False),
-    Column("cost_usd", _Money),
-    Column("cost_basis", _Text, nullable=False),
-    Column("images", Integer, nullable=False),
-    Column("moderation", _Text),
-    Column("error", _Text),
-)
-Index("requests_by_time", REQUESTS.c.created_at)
-Index("attempts_by_request", ATTEMPTS.c.request_id, ATTEMPTS.c.number)
-Index("attempts_by_outcome", ATTEMPTS.c.outcome, ATTEMPTS.c.started_at)
-
-
-class _Kind:
-    """A statement that many rows can share, worked out once: its text, and each row's values as SQLite takes them."""
-
-    def __init__(self, statement: Insert, table: Table, *, tells_first: bool = False) -> None:
-        compiled = statement.compile(dialect=DIALECT)
-        self._text = str(compiled)
-        self._group = f"({', '.join('?' * len(table.columns))})"
-        columns = [table.columns[name] for name in compiled.positiontup or ()]
-        self._read = attrgetter(*(column.name for column in columns))
-        self._written = [_writing(column) for column in columns]
-        self.tells_first = tells_first
-        """It leaves a row that is there as it is, and gives the ids of those that it wrote."""
-
-    def run(self, cursor: Cursor, rows: Sequence[object]) -> set[str]:
-        """The ids of the rows it wrote, where it tells."""
-        values = [self._values(row) for row in rows]
-        if not self.tells_first:
-            cursor.executemany(self._text, values)
-            return set()
-        first: set[str] = set()
-        for start in range(0, len(values), MOST_AT_ONCE):
-            part = values[start : start + MOST_AT_ONCE]
-            text = self._text.replace(self._group, ", ".join([self._group] * len(part)))
-            first.update(row[0] for row in cursor.execute(text, list(chain.from_iterable(part))))
-        return first
-
-    def _values(self, row: object) -> list[object]:
-        return [
-            value if write is None or value is None else write(value)
-            for value, write in zip(self._read(row), self._written, strict=True)
-        ]
-
-
-def _writing(column: Column[Any]) -> Callable[[Any], object] | None:
-    """How a value of this column is turned into what SQLite takes; None: it is taken as it is."""
-    return column.type.write if isinstance(column.type, _Kept) else None
-
-
-def _put(table: Table) -> _Kind:
-    """Write a row, whether it is there or not."""
-    statement = insert(table)
-    keys = [column.name for column in table.primary_key]
-    changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    return _Kind(statement.on_conflict_do_update(index_elements=keys, set_=changed), table)
-
-
-_OPEN_REQUEST = _Kind(
-    insert(REQUESTS).on_conflict_do_nothing().returning(REQUESTS.c.id),  # pyright: ignore[reportArgumentType] (an Insert that returns)
-    REQUESTS,
-    tells_first=True,
-)
-_PUT_REQUEST = _put(REQUESTS)
-_PUT_ATTEMPT = _put(ATTEMPTS)
+PAGE = 500
+"""Requests at a time, where all are given out."""
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Write:
     """A row on its way to the disk."""
 
-    kind: _Kind
+    kind: Kind
     row: RequestRow | AttemptRow
     written: asyncio.Future[bool] | None
     """None: nobody waits for it."""
@@ -276,11 +57,18 @@ _Told = tuple[asyncio.Future[bool], bool | Exception]
 
 
 class SqlLedger:
-    """Rows in a file, safe with several processes on it. Each method raises LedgerFailed when the file cannot do it."""
+    """Rows in a database, safe with several processes on it. Each method raises LedgerFailed when it cannot do it."""
 
-    def __init__(self, path: Path, engine: Engine) -> None:
-        self._path = path
-        self._engine = engine
+    def __init__(self, place: str | Path) -> None:
+        """`place`: a path, or an address of Postgres. Nothing is there before it is first used.
+
+        Raises ConfigError when the folder does not exist, or the address is none.
+        """
+        self.place = place
+        database: Database = Postgres(place) if is_address(place) else SqliteFile(place)
+        self._database = database
+        self._engine = database.engine
+        self._statements = database.statements
         self._ready = False
         self._opening = threading.Lock()
         self._waiting: deque[_Write] = deque()
@@ -289,31 +77,12 @@ class SqlLedger:
         self._thread = ThreadPoolExecutor(1, "easel-ledger")
         atexit.register(self._write_all)  # what still waits then, if nobody closes it
 
-    @classmethod
-    def at(cls, path: str | os.PathLike[str]) -> SqlLedger:
-        """The ledger in this file, which is made, for its owner's eyes only, when it is first used.
-
-        Raises ConfigError when the folder does not exist.
-        """
-        whole = Path(path).absolute()
-        if not whole.parent.is_dir():
-            raise ConfigError([Problem(str(whole), f"the folder {whole.parent} does not exist; create it first")])
-        engine = create_engine(
-            URL.create("sqlite", database=str(whole)),
-            pool_size=CONNECTIONS,
-            max_overflow=0,
-            pool_timeout=BUSY_SECONDS * 2,
-            connect_args={"timeout": BUSY_SECONDS},
-        )
-        event.listen(engine, "connect", _set_up_connection)
-        return cls(whole, engine)
-
     async def open_request(self, row: RequestRow) -> RequestRow | None:
         if isinstance(row.id, NewId):  # nobody else can have it: it is kept with the attempt that follows
-            self._write_soon(_OPEN_REQUEST, row)
+            self._write_soon(self._statements.put_new_request, row)
             return None
         # One statement decides who was first, also between processes; the row it lost to is there by then.
-        return None if await self._write(_OPEN_REQUEST, row) else await self.request(row.id)
+        return None if await self._write(self._statements.put_new_request, row) else await self.request(row.id)
 
     async def reopen_request(self, row: RequestRow, known: RequestRow) -> bool:
         change = (
@@ -326,20 +95,19 @@ class SqlLedger:
             .values(_values(row))
         )
 
-        def work() -> bool:
-            with self._transaction() as connection:
-                return connection.execute(change).rowcount == 1
+        def work(connection: Connection) -> bool:
+            return connection.execute(change).rowcount == 1
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await self._change(work)
 
     async def close_request(self, row: RequestRow) -> None:
-        self._write_soon(_PUT_REQUEST, row)
+        self._write_soon(self._statements.put_request, row)
 
     async def open_attempt(self, row: AttemptRow) -> None:
-        await self._write(_PUT_ATTEMPT, row)
+        await self._write(self._statements.put_attempt, row)
 
     async def close_attempt(self, row: AttemptRow) -> None:
-        self._write_soon(_PUT_ATTEMPT, row)
+        self._write_soon(self._statements.put_attempt, row)
 
     async def request(self, request_id: str) -> RequestRow | None:
         rows = await self._read(select(REQUESTS).where(REQUESTS.c.id == request_id))
@@ -350,34 +118,97 @@ class SqlLedger:
         *,
         limit: int = 50,
         caller: str | None = None,
+        team: str | None = None,
+        rule: str | None = None,
         since: datetime | None = None,
         outcome: str | None = None,
         deployment: str | None = None,
+        model: str | None = None,
     ) -> tuple[RequestRow, ...]:
-        query = select(REQUESTS).order_by(REQUESTS.c.created_at.desc(), _rowid(REQUESTS).desc()).limit(max(0, limit))
-        if caller is not None:
-            query = query.where(REQUESTS.c.caller == caller)
+        query = select(REQUESTS).order_by(REQUESTS.c.created_at.desc(), REQUESTS.c.id.desc()).limit(max(0, limit))
+        named = {"caller": caller, "team": team, "rule": rule, "outcome": outcome}
+        query = query.where(*(REQUESTS.c[name] == value for name, value in named.items() if value is not None))
         if since is not None:
             query = query.where(REQUESTS.c.created_at >= since)
-        if outcome is not None:
-            query = query.where(REQUESTS.c.outcome == outcome)
+        attempts = exists().where(ATTEMPTS.c.request_id == REQUESTS.c.id)
         if deployment is not None:
-            tried = exists().where(ATTEMPTS.c.request_id == REQUESTS.c.id, ATTEMPTS.c.deployment == deployment)
+            tried = attempts.where(ATTEMPTS.c.deployment == deployment)
             query = query.where((REQUESTS.c.deployment == deployment) | tried)
+        if model is not None:
+            query = query.where(attempts.where(ATTEMPTS.c.model == model))
         return tuple(_request(row) for row in await self._read(query))
 
     async def attempts(self, request_id: str) -> tuple[AttemptRow, ...]:
         query = select(ATTEMPTS).where(ATTEMPTS.c.request_id == request_id)
-        rows = await self._read(query.order_by(ATTEMPTS.c.number, _rowid(ATTEMPTS)))
+        rows = await self._read(query.order_by(ATTEMPTS.c.number, ATTEMPTS.c.id))
         return tuple(_attempt(row) for row in rows)
 
     async def unknown_attempts(self, *, limit: int = 50) -> tuple[AttemptRow, ...]:
         query = select(ATTEMPTS).where(ATTEMPTS.c.outcome == UNKNOWN).limit(max(0, limit))
-        rows = await self._read(query.order_by(ATTEMPTS.c.started_at.desc(), _rowid(ATTEMPTS).desc()))
+        rows = await self._read(query.order_by(ATTEMPTS.c.started_at.desc(), ATTEMPTS.c.id.desc()))
         return tuple(_attempt(row) for row in rows)
 
+    # Adding up, giving out, putting right
+
+    async def report(self, by: By, *, since: datetime | None = None, until: datetime | None = None) -> Report:
+        return await self._ask(lambda connection: made(self._database, connection, by, since, until))
+
+    async def stories(
+        self, *, since: datetime | None = None, until: datetime | None = None
+    ) -> AsyncIterator[Sequence[Story]]:
+        query = select(REQUESTS).order_by(REQUESTS.c.created_at, REQUESTS.c.id).limit(PAGE)
+        if until is not None:
+            query = query.where(REQUESTS.c.created_at < until)
+        page = query if since is None else query.where(REQUESTS.c.created_at >= since)
+        while requests := [_request(row) for row in await self._read(page)]:
+            chosen = select(ATTEMPTS).where(ATTEMPTS.c.request_id.in_([row.id for row in requests]))
+            attempts: dict[str, list[AttemptRow]] = {}
+            for row in await self._read(chosen.order_by(ATTEMPTS.c.number, ATTEMPTS.c.id)):
+                attempts.setdefault(row.request_id, []).append(_attempt(row))
+            yield [(row, tuple(attempts.get(row.id, ()))) for row in requests]
+            last = requests[-1]
+            # The first condition is for the index; the second is what is meant.
+            page = query.where(
+                REQUESTS.c.created_at >= last.created_at,
+                or_(REQUESTS.c.created_at > last.created_at, REQUESTS.c.id > last.id),
+            )
+
+    async def settle(self, attempt_id: str, *, billed: bool, cost_usd: Decimal | None) -> AttemptRow | None:
+        cost = cost_usd if billed else None
+        is_it = (ATTEMPTS.c.id == attempt_id, ATTEMPTS.c.outcome == UNKNOWN)
+        basis = SETTLED if cost is not None else UNKNOWN
+        change = update(ATTEMPTS).where(*is_it)
+        settled = change.values(outcome=SETTLED, billed=billed, cost_usd=cost, cost_basis=basis).returning(ATTEMPTS)
+
+        def work(connection: Connection) -> AttemptRow | None:
+            row = connection.execute(settled).one_or_none()
+            if row is None:
+                return None
+            attempt = _attempt(row)
+            both = ATTEMPTS.c.request_id == attempt.request_id
+            known, at_risk = spent(_attempt(each) for each in connection.execute(select(ATTEMPTS).where(both)))
+            ended = (REQUESTS.c.id == attempt.request_id, REQUESTS.c.outcome != UNDER_WAY)
+            connection.execute(update(REQUESTS).where(*ended).values(cost_usd=known, at_risk_usd=at_risk))
+            return attempt
+
+        return await self._change(work)
+
+    async def delete(self, *, end_user: str | None = None, team: str | None = None) -> int:
+        whose = {"end_user": end_user, "team": team}
+        asked = [REQUESTS.c[name] == value for name, value in whose.items() if value is not None]
+        if not asked:
+            raise ValueError("delete needs an end user or a team")
+        theirs = and_(*asked, REQUESTS.c.outcome != UNDER_WAY)
+
+        def work(connection: Connection) -> int:
+            self._database.overwrite(connection)
+            connection.execute(delete(ATTEMPTS).where(ATTEMPTS.c.request_id.in_(select(REQUESTS.c.id).where(theirs))))
+            return connection.execute(delete(REQUESTS).where(theirs)).rowcount
+
+        return await self._change(work)
+
     def beside(self) -> SqlLedger:
-        return SqlLedger.at(self._path)
+        return SqlLedger(self.place)
 
     async def close(self) -> None:
         self._flush()
@@ -388,17 +219,22 @@ class SqlLedger:
 
     # Writing
 
-    async def _write(self, kind: _Kind, row: RequestRow | AttemptRow) -> bool:
+    async def _write(self, kind: Kind, row: RequestRow | AttemptRow) -> bool:
         """Returns when the disk has it. False: the row was there already, and the kind leaves it so."""
         written = asyncio.get_running_loop().create_future()
         self._begin(_Write(kind, row, written))
         return await asyncio.shield(written)
 
-    def _write_soon(self, kind: _Kind, row: RequestRow | AttemptRow) -> None:
+    def _write_soon(self, kind: Kind, row: RequestRow | AttemptRow) -> None:
         """It goes with the next write, and at the latest in a moment: what is read after this sees it."""
         self._waiting.append(_Write(kind, row, None))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SOON_SECONDS, self._flush)
+
+    async def _change(self, work: Callable[[Connection], Result]) -> Result:
+        """In a transaction of its own, after all that was written before."""
+        self._flush()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._in_transaction, work)
 
     def _begin(self, write: _Write) -> None:
         """Writes that come while others are on their way to the disk share the next transaction: one flush for all."""
@@ -446,14 +282,19 @@ class SqlLedger:
             return _failed(write, error)
 
     def _write_together(self, batch: list[_Write]) -> list[_Told]:
-        first: set[str] = set()
-        with self._transaction() as connection:
+        statements = self._statements
+
+        def work(connection: Connection) -> set[str]:
             cursor = cast("Cursor", connection.connection.cursor())
-            for kind in (_OPEN_REQUEST, _PUT_REQUEST, _PUT_ATTEMPT):
+            first: set[str] = set()
+            for kind in (statements.put_new_request, statements.put_request, statements.put_attempt):
                 rows = [each.row for each in batch if each.kind is kind]
                 if rows:
                     first |= kind.run(cursor, rows)
             cursor.close()
+            return first
+
+        first = self._in_transaction(work)
         told: list[_Told] = []
         for each in batch:
             is_first = each.row.id in first
@@ -465,68 +306,54 @@ class SqlLedger:
     # Reading
 
     async def _read(self, query: Select[Any]) -> list[Row[Any]]:
+        return await self._ask(lambda connection: list(connection.execute(query).all()))
+
+    async def _ask(self, work: Callable[[Connection], Result]) -> Result:
+        """On a connection of its own, with all in sight that was written before."""
         if self._writing or self._waiting:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._write_all)
+        return await asyncio.to_thread(self._in_transaction, work)
 
-        def work() -> list[Row[Any]]:
-            with self._transaction() as connection:
-                return list(connection.execute(query).all())
+    # The database
 
-        return await asyncio.to_thread(work)
+    def _in_transaction(self, work: Callable[[Connection], Result]) -> Result:
+        """What it returns, committed to the disk.
 
-    # The file
-
-    @contextmanager
-    def _transaction(self) -> Generator[Connection]:
-        """Committed, to the disk, when its block ends."""
+        Done again, once, when its connection was lost, as all are when a database starts anew: all that is done here
+        can be done twice, and who then hears of not being the first is only careful in vain.
+        """
         try:
             self._open()
-            with self._engine.begin() as connection:
-                yield connection
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            reason = getattr(error, "orig", None) or error
-            raise LedgerFailed(f"the ledger {self._path}: {reason}") from error
+            try:
+                return self._once(work)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                return self._once(work)
+        except (SQLAlchemyError, OSError) as error:
+            reason = " ".join(str(getattr(error, "orig", None) or error).split())
+            raise LedgerFailed(f"the ledger {self._database.name}: {reason}") from error
+
+    def _once(self, work: Callable[[Connection], Result]) -> Result:
+        with self._engine.begin() as connection:
+            try:
+                return work(connection)
+            except self._database.Error as error:
+                # It was the driver that was spoken to: SQLAlchemy does not know yet that the connection is gone.
+                lost = self._database.is_lost(connection)
+                if lost:
+                    connection.invalidate(error)
+                    self._engine.dispose()  # the others were made before, too
+                raise DBAPIError("", None, error, connection_invalidated=lost) from error
 
     def _open(self) -> None:
-        """Make the file and its tables on first use."""
+        """Have the tables, on first use."""
         if self._ready:
             return
         with self._opening:
             if not self._ready:
-                # SQLite gives its side files the same permissions.
-                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-                with self._engine.connect() as connection:
-                    self._prepare(connection)
+                open_tables(self._database)
                 self._ready = True
-
-    def _prepare(self, connection: Connection) -> None:
-        """The tables, in a file that is new or Easel's own; any other is left as it is. Raises ConfigError."""
-        for tries_left in reversed(range(int(BUSY_SECONDS / PAUSE_SECONDS))):
-            try:
-                self._look(connection)
-                _make_tables(connection)
-                return
-            except OperationalError as error:
-                # SQLite does not wait for its turn when two processes switch a new file to WAL at once.
-                if not tries_left or "locked" not in str(error.orig):
-                    raise
-                connection.rollback()
-            threading.Event().wait(PAUSE_SECONDS)
-
-    def _look(self, connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")  # all three answers are of the same moment
-        version = _pragma(connection, "user_version")
-        application = _pragma(connection, "application_id")
-        tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
-        connection.rollback()
-        if application != APPLICATION and (application or version or tables):
-            raise ConfigError([Problem(str(self._path), "is a database of another program; name another file")])
-        if version > SCHEMA:
-            message = (
-                f"was written by a newer Easel (schema {version}, this one knows {SCHEMA}): upgrade easel-images, or "
-                "name another file"
-            )
-            raise ConfigError([Problem(str(self._path), message)])
 
 
 def _failed(write: _Write, error: Exception) -> list[_Told]:
@@ -554,30 +381,6 @@ def _answer(told: Sequence[_Told]) -> None:
             future.set_exception(answer)
         else:
             future.set_result(answer)
-
-
-def _make_tables(connection: Connection) -> None:
-    connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-    TABLES.create_all(connection)
-    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION}")
-    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
-    connection.commit()
-
-
-def _set_up_connection(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.close()
-
-
-def _pragma(connection: Connection, name: str) -> int:
-    return connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
-
-
-def _rowid(table: Table) -> Column[int]:
-    """The order of writing: a row that is written again keeps its place."""
-    return cast("Column[int]", literal_column(f"{table.name}.rowid", Integer))
 
 
 def _values(row: RequestRow | AttemptRow) -> dict[str, object]:

@@ -60,7 +60,7 @@ def load(
 
 
 def ledger_at(place: str | Path | Ledger | None) -> Ledger:
-    """A file for a path, memory for None, and a ledger that is open already as it is."""
+    """As `open_ledger` has it, and a ledger that is open already as it is."""
     if place is None:
         return MemoryLedger()
     return open_ledger(place) if isinstance(place, str | Path) else place

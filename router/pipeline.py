@@ -92,6 +92,7 @@ async def _run(house: House, given: Given, watch: Stopwatch, on_partial: OnParti
             prove=verify,
             deadline=watch.started + seconds,
             attempts_before=row.attempts,
+            rules_hash=house.rules_hash,
             on_partial=on_partial,
             trace=watch.trace,
         )

@@ -6,6 +6,7 @@ such as a quality of "auto", into a range, and names what has no price at all.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -48,7 +49,13 @@ MEGAPIXEL = 1_048_576
 """BFL's megapixel: 4 MP is 4,194,304 pixels."""
 AUTO_SIZES = (Size(1024, 1024), Size(1536, 1024), Size(1024, 1536))
 """What a size of "auto" may become: the sizes that GPT image models are documented to choose from."""
+_HASHES: Memo[str] = Memo()
 Basis = Literal["vendor", "usage", "list_price", "unknown"]
+
+
+def facts_hash(model: Model) -> str:
+    """Of what the catalogue says of its price: the same facts, the same hash."""
+    return _HASHES.of(model, None, lambda: hashlib.sha256(model.price.model_dump_json().encode()).hexdigest()[:16])
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,9 @@ class Fields(TypedDict, total=False):
     provider_options: Mapping[str, Mapping[str, object]]
     policy: Mapping[str, Policy]
     caller: str | None
+    key_id: str | None
+    team: str | None
+    project: str | None
     tags: str | list[str] | tuple[str, ...]
     request_id: str | None
 
@@ -92,10 +95,10 @@ class Router:
     """Routes image requests. Use it as an async context manager, or `close` it.
 
     `config` is a file or a folder of YAML; None takes the configuration that ships. `ledger` is a path for SQLite
-    (extra `ledger`), an open `Ledger`, or None to keep rows in memory. `simulator_url` sends everything to a running
-    simulator in place of the vendors. `environment` is where keys are looked up; None means this process's. `secrets`
-    is where `{secret: NAME}` is looked up; None means the folder that `secrets.py` tells of. `observer` is told of
-    every request, step and attempt, see `telemetry`.
+    or an address of Postgres (`postgresql://USER@HOST/NAME`; both: extra `ledger`), an open `Ledger`, or None to keep
+    rows in memory. `simulator_url` sends everything to a running simulator in place of the vendors. `environment` is
+    where keys are looked up; None means this process's. `secrets` is where `{secret: NAME}` is looked up; None means
+    the folder that `secrets.py` tells of. `observer` is told of every request, step and attempt, see `telemetry`.
 
     Raises ConfigError, with file, line and column of every problem.
     """

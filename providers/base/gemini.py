@@ -237,6 +237,7 @@ def _usage(counts: Node | None, pictures: int) -> Usage:
         input_tokens=_sum(_count(counts, "promptTokenCount"), _count(counts, "toolUsePromptTokenCount")),
         input_text_tokens=_of_modality(counts.get("promptTokensDetails"), "TEXT"),
         input_image_tokens=_of_modality(counts.get("promptTokensDetails"), "IMAGE"),
+        cached_input_tokens=_count(counts, "cachedContentTokenCount"),
         output_tokens=_sum(candidates, thoughts),
         output_text_tokens=_sum(words, thoughts),
         output_image_tokens=painted,

@@ -175,6 +175,10 @@ class ImageRequest:
     """Per field, or "default": strict (as asked or not at all), warn (may be left out), adapt (may be changed)."""
     caller: str | None = None
     """Who asks: a key's or an application's name. Rules can read it."""
+    key_id: str | None = None
+    """Of the gateway's key that it came with. With the next two, for the ledger."""
+    team: str | None = None
+    project: str | None = None
     tags: tuple[str, ...] = ()
     request_id: str | None = None
     """Names the request: the same id is never sent twice while its outcome is unknown. None: a new one."""

@@ -32,6 +32,8 @@ class Usage:
     input_tokens: int | None = None
     input_text_tokens: int | None = None
     input_image_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    """Those of `input_tokens` that the vendor had from before."""
     output_tokens: int | None = None
     output_text_tokens: int | None = None
     """Text and thinking."""

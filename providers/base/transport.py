@@ -86,6 +86,8 @@ class Finished:
     """Pictures that were made and could not be had."""
     request_id: str | None = None
     polls: int = 0
+    first_byte_seconds: float | None = None
+    """From sending to the beginning of the vendor's first answer."""
 
 
 class Transport:
@@ -256,6 +258,7 @@ class _Journey:
         self._headers = headers
         self._on_partial = on_partial
         self._request_id: str | None = None
+        self._first_byte_seconds: float | None = None
 
     async def run(self, call: Call) -> Finished:
         try:
@@ -277,7 +280,8 @@ class _Journey:
         paintings, lost = await self._transport.paintings(
             step, self._adapter.base_url, self._deadline, keyed=self._download
         )
-        return Finished(step, paintings, lost, step.request_id or self._request_id, polls)
+        name = step.request_id or self._request_id
+        return Finished(step, paintings, lost, name, polls, self._first_byte_seconds)
 
     async def ask(self, call: Call) -> Reply:
         try:
@@ -331,8 +335,12 @@ class _Journey:
         url = self._address(call.url)
         finished: list[Done] = []
         reply: Reply | None = None
+        now = self._transport.clock.monotonic
+        sent_at = now()
         try:
             async with self._send(call, url, self._headers_for(url, call)) as answer:
+                if self._first_byte_seconds is None:
+                    self._first_byte_seconds = now() - sent_at
                 self._note_request_id(answer)
                 if call.stream and _is_stream(answer):
                     await self._stream(answer, finished)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .door import DONE, command
-from .options import CONFIG, FAULT, JSON, KEYS, LEDGER, ON, PROVIDER, Setting, Strings, Wish, day
+from .options import CONFIG, FAULT, JSON, KEYS, LEDGER, ON, PROVIDER, SINCE, UNTIL, Setting, Strings, Wish, day
 
 app = typer.Typer(
     name="easel",
@@ -179,10 +179,7 @@ app.add_typer(catalogue, name="models")
 @command(records.callback(invoke_without_command=True))
 def ledger(
     context: typer.Context,
-    since: Annotated[
-        date | None,
-        typer.Option("--since", metavar="DATE", parser=day, help="Only from this day (UTC) on."),
-    ] = None,
+    since: Annotated[date | None, SINCE] = None,
     outcome: Annotated[
         str | None,
         typer.Option("--outcome", metavar="WORD", help="Only done, failed, refused, cancelled or under_way."),
@@ -190,16 +187,30 @@ def ledger(
     deployment: Annotated[
         str | None, typer.Option("--deployment", metavar="NAME", help="Only what it answered or was tried for.")
     ] = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="Only what it was tried for.")] = None,
+    route: Annotated[str | None, typer.Option("--route", metavar="NAME", help="Only by this route.")] = None,
+    key: Annotated[str | None, typer.Option("--key", metavar="NAME", help="Only by this key, or caller.")] = None,
+    team: Annotated[str | None, typer.Option("--team", metavar="NAME", help="Only of this team.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest first.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on, and list each as it ends.")] = False,
     ledger: Annotated[str | None, LEDGER] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
     """List what was asked, what became of it and what it cost; `show ID` tells one request's story."""
     if context.invoked_subcommand is not None:
         return DONE
-    from .ledger import requests
+    from .ledger import Asked, midnight, requests
 
-    return requests(ledger, since=since, outcome=outcome, deployment=deployment, limit=limit, as_json=as_json)
+    asked = Asked(
+        caller=key,
+        team=team,
+        rule=route,
+        model=model,
+        deployment=deployment,
+        outcome=outcome,
+        since=midnight(since) if since is not None else None,
+    )
+    return requests(ledger, asked, limit=limit, as_json=as_json, follow=follow)
 
 
 @command(records.command("show"))
@@ -214,7 +225,89 @@ def show(
     return story(ledger, request_id, as_json=as_json)
 
 
+@command(records.command("export"))
+def export(
+    file: Annotated[str, typer.Argument(help="To be written; ends in .csv or .parquet. - prints CSV.")],
+    since: Annotated[date | None, SINCE] = None,
+    until: Annotated[date | None, UNTIL] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also over a file that is there.")] = False,
+    ledger: Annotated[str | None, LEDGER] = None,
+) -> int:
+    """Write every attempt, with its request beside it, to a CSV or Parquet file."""
+    from .export import export
+
+    return export(ledger, file, since=since, until=until, force=force)
+
+
+@command(records.command("reconcile"))
+def reconcile(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest first.")] = 100,
+    ledger: Annotated[str | None, LEDGER] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> int:
+    """List the attempts that may have been billed and were never heard of again."""
+    from .ledger import reconcile
+
+    return reconcile(ledger, limit=limit, as_json=as_json)
+
+
+@command(records.command("settle"))
+def settle(
+    attempt_id: Annotated[str, typer.Argument(help="As `reconcile` lists it.")],
+    billed: Annotated[str, typer.Option("--billed", metavar="yes|no", help="What the vendor's own log says.")],
+    cost: Annotated[str | None, typer.Option("--cost", metavar="USD", help="What it was billed at.")] = None,
+    ledger: Annotated[str | None, LEDGER] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> int:
+    """Write down what became of an attempt whose outcome was unknown."""
+    from .ledger import settle
+
+    return settle(ledger, attempt_id, billed=billed, cost=cost, as_json=as_json)
+
+
+@command(records.command("delete"))
+def delete(
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="ID", help="The end user: the request's `user`.")
+    ] = None,
+    team: Annotated[str | None, typer.Option("--team", metavar="NAME", help="A whole team.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Without being asked.")] = False,
+    ledger: Annotated[str | None, LEDGER] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> int:
+    """Delete all that an end user or a team asked for, for good."""
+    from .ledger import delete
+
+    return delete(ledger, user=user, team=team, yes=yes, as_json=as_json)
+
+
 app.add_typer(records, name="ledger")
+
+
+@command(app.command("report"))
+def report(
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            metavar="WORD",
+            help="model, deployment, route, team, project, key, day, operation or outcome.",
+        ),
+    ] = "model",
+    since: Annotated[
+        date | None, typer.Option("--since", metavar="DATE", parser=day, help="From this day (UTC); else of 30 days.")
+    ] = None,
+    until: Annotated[date | None, UNTIL] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page with charts, for people.")
+    ] = None,
+    ledger: Annotated[str | None, LEDGER] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> int:
+    """Add up requests, pictures, cost, latency, fallbacks, refusals and retries."""
+    from .tally import tally
+
+    return tally(ledger, by=by, since=since, until=until, as_json=as_json, html=html)
 
 
 @command(app.command())

@@ -23,7 +23,7 @@ from ..router import Router
 from ..steps.parse import new_request_id
 from . import door, page, show
 from .files import SUFFIXES
-from .place import ledger_at, ledger_path
+from .place import ledger_at, ledger_place
 from .progress import watched
 from .scenes import SCENES, Pictures, Scene, mask
 
@@ -78,7 +78,7 @@ async def _simulated(out: Path) -> int:
 
 async def _live(out: Path, *, yes: bool) -> int:
     """The same, without the vendor that is down: that one cannot be arranged."""
-    async with Router(ledger=ledger_at(ledger_path(None))) as router:
+    async with Router(ledger=ledger_at(ledger_place(None))) as router:
         scenes = [each for each in SCENES if each.fault is None]
         able = await _priced(scenes, router)
         if not able:

@@ -30,9 +30,10 @@ ON = typer.Option("--on", metavar="DATE", parser=day, help="As of this day, such
 CONFIG = typer.Option("--config", "-c", help="A YAML file, or a folder of them; without it, what ships with Easel.")
 LEDGER = typer.Option(
     "--ledger",
-    metavar="PATH",
-    help="The file in which requests are written down, or none. Without it: EASEL_LEDGER's, else "
-    "~/.local/share/easel/easel.db where the extra `ledger` is installed; for simulated requests none.",
+    metavar="PLACE",
+    help="The file in which requests are written down, an address (postgresql://USER@HOST/NAME), or none. Without it: "
+    "EASEL_LEDGER's, else ~/.local/share/easel/easel.db where the extra `ledger` is installed; for simulated requests "
+    "none.",
 )
 KEYS = typer.Option(
     "--keys",
@@ -40,6 +41,8 @@ KEYS = typer.Option(
     help="The file of the gateway's keys. Without it: EASEL_KEYS's, else ~/.local/share/easel/keys.json.",
 )
 PROVIDER = typer.Option("--provider", help="Only this provider's.", metavar="NAME")
+SINCE = typer.Option("--since", metavar="DATE", parser=day, help="Only from this day (UTC) on.")
+UNTIL = typer.Option("--until", metavar="DATE", parser=day, help="Only up to this day (UTC), and with it.")
 JSON = typer.Option("--json", help="Print one JSON object.")
 FAULT = typer.Option(
     "--fault",

@@ -18,7 +18,7 @@ from ..steps.parse import new_request_id
 from . import door, report, show
 from .files import Output, format_of
 from .options import Setting, Wish
-from .place import ledger_at, ledger_path
+from .place import ledger_at, ledger_place
 from .progress import watched
 from .simulate import fault_rules
 
@@ -101,10 +101,10 @@ async def opened(setting: Setting, *, recorded: bool) -> AsyncGenerator[Router]:
     """A Router as the options say; with --simulate the simulator runs beside it for as long."""
     if setting.fault and not setting.simulate:
         raise door.wrong("fault", "needs --simulate: real vendors fail on their own")
-    path = ledger_path(setting.ledger, simulated=setting.simulate) if recorded else None
+    place = ledger_place(setting.ledger, simulated=setting.simulate) if recorded else None
     clock = DateClock(setting.on) if setting.on is not None else None
     rules = fault_rules(setting.fault or ())
     with server.running(today=setting.on, faults=rules) if setting.simulate else nullcontext() as twins:
         url = twins.base_url if twins is not None else None
-        async with Router(setting.config, ledger=ledger_at(path), clock=clock, simulator_url=url) as router:
+        async with Router(setting.config, ledger=ledger_at(place), clock=clock, simulator_url=url) as router:
             yield router

@@ -6,15 +6,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ...providers.base.errors import RequestError
-from ..ledger import Ledger, open_ledger
+from ..ledger import Ledger, is_address, open_ledger
 from ..settings import environment
 from .door import wrong
 
 NOWHERE = "none"
 
 
-def ledger_path(asked: str | None, *, simulated: bool = False) -> Path | None:
-    """The ledger's file: as asked, else EASEL_LEDGER's, else the user's own. None keeps rows in memory only.
+def ledger_place(asked: str | None, *, simulated: bool = False) -> str | Path | None:
+    """The ledger's file or address: as asked, else EASEL_LEDGER's, else the user's own file. None: in memory only.
 
     Simulated requests are written down only where `--ledger` says so. Without the extra `ledger` there is no file
     unless one is asked for, which is then an error that names the extra.
@@ -23,7 +23,7 @@ def ledger_path(asked: str | None, *, simulated: bool = False) -> Path | None:
         return None
     named = asked or environment().get("EASEL_LEDGER", "").strip()
     if named:
-        return None if named == NOWHERE else Path(named)
+        return None if named == NOWHERE else named if is_address(named) else Path(named)
     if find_spec("sqlalchemy") is None:
         return None
     path = _data_home() / "easel" / "easel.db"
@@ -47,10 +47,10 @@ def account_path(config: Path | None) -> Path:
     return (config if config.is_dir() else config.parent) / "account" / "probes.yaml"
 
 
-def ledger_at(path: Path | None) -> Ledger:
-    """Raises RequestError, naming the extra, when a file is asked for and `ledger` is not installed."""
+def ledger_at(place: str | Path | None) -> Ledger:
+    """Raises RequestError, naming the extra, when one is asked for and `ledger` is not installed."""
     try:
-        return open_ledger(path)
+        return open_ledger(place)
     except ImportError as error:  # its message names the extra
         raise RequestError(str(error), field="ledger") from error
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from ...providers.base.errors import RequestError
 from ...simulator import server
 from . import door, show
-from .place import keys_path, ledger_path
+from .place import keys_path, ledger_place
 from .simulate import fault_rules
 
 
@@ -50,7 +50,7 @@ def serve(
         admin_host=admin_host,
         admin_port=admin_port,
         config=config,
-        ledger=ledger_path(ledger, simulated=simulate),
+        ledger=ledger_place(ledger, simulated=simulate),
         keys=keys_path(keys),
         assets=assets,
         public_url=_public(public_url),

@@ -46,6 +46,9 @@ class Caller(Protocol):
     """Who asks."""
 
     @property
+    def id(self) -> str: ...
+
+    @property
     def name(self) -> str: ...
 
 
@@ -129,9 +132,14 @@ class Gateway:
             self._control = control.application(self)
         return self._control
 
+    def key(self, authorization: bytes | None) -> Caller | None:
+        """Whose key it is. Raises NotAuthenticated."""
+        return self.keys.authenticate(authorization) if self.keys is not None else None
+
     def caller(self, authorization: bytes | None) -> str | None:
         """The name of who asks. Raises NotAuthenticated."""
-        return self.keys.authenticate(authorization).name if self.keys is not None else None
+        key = self.key(authorization)
+        return key.name if key is not None else None
 
     @contextmanager
     def using(self) -> Generator[Router]:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .keys import Keys
 
 PICTURES = ("image", "images", "reference", "references", "mask")
-OWN_MEMBERS = frozenset({"caller"})
+OWN_MEMBERS = frozenset({"caller", "key_id", "team", "project"})
 """Fields of a request that are the door's to fill in."""
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"

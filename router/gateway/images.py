@@ -61,6 +61,7 @@ class Visit:
     scope: Scope
     request_id: str = field(default_factory=new_request_id)
     caller: str | None = None
+    key_id: str | None = None
     order: Order | None = None
     response: ImageResponse | None = None
     error: BaseException | None = None
@@ -129,7 +130,8 @@ async def serve(
     visit = Visit(gateway, endpoint, dict(scope["headers"]), receive, send, scope)
     place: Place | None = None
     try:
-        visit.caller = gateway.caller(visit.headers.get(b"authorization"))
+        if (key := gateway.key(visit.headers.get(b"authorization"))) is not None:
+            visit.caller, visit.key_id = key.name, key.id
         place = gateway.load.admit()
         COMING.set(place.receive)
         with gateway.using() as router:
@@ -188,7 +190,7 @@ def called(visit: Visit, order: Order) -> None:
             raise Refused("the request id must be 1 to 200 letters, digits, . - : or _", field="easel.request_id")
         visit.request_id = given
     fields["request_id"] = visit.request_id
-    fields["caller"] = visit.caller
+    fields["caller"], fields["key_id"] = visit.caller, visit.key_id
 
 
 class WhileConnected:

@@ -78,8 +78,8 @@ class Options:
     admin_port: int | None = None
     """None: no admin routes."""
     config: Path | None = None
-    ledger: Path | None = None
-    """None: in memory."""
+    ledger: str | Path | None = None
+    """A file, or an address of Postgres; None: in memory."""
     keys: Path
     assets: Path | None = None
     """The folder for pictures with an address and for callers' files; None: in memory, and with several workers in a

@@ -29,7 +29,7 @@ from ...providers.base.errors import (
     TooLate,
 )
 from ...providers.base.request import ImageRequest
-from ...providers.base.response import Attempt, OutputImage, Usage, Verification
+from ...providers.base.response import Attempt, Estimate, OutputImage, Usage, Verification
 from ...providers.base.transport import Finished, OnPartial, Painting, Transport
 from .. import hygiene, ids, pricing
 from ..delivery import NOT_SENT, Delivery, Proof, Spending
@@ -73,14 +73,15 @@ async def dispatch(
     prove: Prove,
     deadline: float,
     attempts_before: int = 0,
+    rules_hash: str | None = None,
     on_partial: OnPartial | None = None,
     trace: Trace = UNWATCHED,
 ) -> Delivery:
-    """Walk the plan. `deadline` is a time of the clock's `monotonic`.
+    """Walk the plan. `deadline` is a time of the clock's `monotonic`; `rules_hash` is written down with each attempt.
 
     Raises ModerationBlocked or AllAttemptsFailed; either carries every attempt.
     """
-    tour = _Tour(request, means, prove, deadline, attempts_before, on_partial, trace)
+    tour = _Tour(request, means, prove, deadline, attempts_before, rules_hash, on_partial, trace)
     first: ProviderError | None = None
     unproven = 0
     for planned in plan:
@@ -127,8 +128,8 @@ class _Call:
     request: ImageRequest
     """The offer's, with its pictures made smaller where they are to be."""
     n: int
-    leads: bool
-    """The first of them, whose previews the caller sees."""
+    part: int
+    """Its place among them: the caller sees the previews of the first, 0."""
     id: str = field(default_factory=lambda: ids.new("call"))
 
 
@@ -154,6 +155,7 @@ class _Tour:
         prove: Prove,
         deadline: float,
         attempts_before: int,
+        rules_hash: str | None,
         on_partial: OnPartial | None,
         trace: Trace,
     ) -> None:
@@ -163,6 +165,9 @@ class _Tour:
         self._prove = prove
         self._deadline = deadline
         self._number = attempts_before
+        self._rules_hash = rules_hash
+        self._candidates: list[str] = []
+        """Those that were sent to, in their order."""
         self._on_partial = on_partial
         self.attempts: list[Attempt] = []
         self.spending: Spending = Spending()
@@ -204,7 +209,7 @@ class _Tour:
         request = offer.fitted.request
         if offer.shrinks:
             request = await asyncio.to_thread(hygiene.made_smaller, request, offer.shrinks)
-        calls = [_Call(planned, request, n, leads=place == 0) for place, n in enumerate(offer.fitted.calls)]
+        calls = [_Call(planned, request, n, part) for part, n in enumerate(offer.fitted.calls)]
         ahead = 0 if self._means.health.cooling_until(planned.name) is None else 1
         tried = [await self._call(each) for each in calls[:ahead]]
         if any(not isinstance(each, _Returned) for each in tried):
@@ -313,7 +318,7 @@ class _Tour:
         means, offer = self._means, call.planned.offer
         deployment = offer.deployment
         sent = call.request if call.request.n == call.n else replace(call.request, n=call.n)
-        row = self._opened(call.planned, sent, retry)
+        row = self._opened(call, sent, retry)
         started = means.clock.monotonic()
         picked = deployment.keyring.pick(started)
         await means.ledger.open_attempt(row)
@@ -329,7 +334,7 @@ class _Tour:
                 key=picked.value if picked is not None else None,
                 deadline=min(self._deadline, started + timeout),
                 headers=self._headers(call),
-                on_partial=self._on_partial if call.leads else None,
+                on_partial=self._on_partial if call.part == 0 else None,
             )
             proof = await self._prove(offer, call.n, finished.paintings)
             error = self._shortfall(finished, proof)
@@ -349,9 +354,13 @@ class _Tour:
             return error
         return _Returned(finished.done, proof, len(finished.lost))
 
-    def _opened(self, planned: Planned, sent: ImageRequest, retry: int) -> AttemptRow:
+    def _opened(self, call: _Call, sent: ImageRequest, retry: int) -> AttemptRow:
         self._number += 1
-        means, deployment = self._means, planned.offer.deployment
+        means, planned, deployment = self._means, call.planned, call.planned.offer.deployment
+        if deployment.name not in self._candidates:
+            self._candidates.append(deployment.name)
+        estimate = self._estimate(planned, sent)
+        pictures = sent.input_images if sent.mask is None else (*sent.input_images, sent.mask)
         return AttemptRow(
             id=ids.new("att"),
             request_id=self._request.request_id or "",
@@ -363,15 +372,25 @@ class _Tour:
             n=sent.n,
             size=str(sent.size) if sent.size else None,
             quality=sent.quality,
-            estimate_worst_usd=self._worst(planned, sent),
+            estimate_low_usd=estimate.low,
+            estimate_expected_usd=estimate.expected,
+            estimate_worst_usd=estimate.worst,
+            candidate=self._candidates.index(deployment.name),
+            part=call.part,
+            input_images=len(pictures),
+            input_bytes=sum(len(each.data) for each in pictures),
+            input_pixels=sum(each.size.pixels for each in pictures),
+            rule=planned.rule,
+            rules_hash=self._rules_hash,
+            prices_hash=pricing.facts_hash(deployment.model),
         )
 
     @staticmethod
-    def _worst(planned: Planned, sent: ImageRequest) -> Decimal | None:
-        """What one call may cost; the offer has it already where the candidate takes a single one."""
+    def _estimate(planned: Planned, sent: ImageRequest) -> Estimate:
+        """What one call will cost; the offer has it already where the candidate takes a single one."""
         offer = planned.offer
         whole = sent.n == offer.fitted.request.n and len(offer.fitted.calls) == 1
-        return offer.estimate.worst if whole else pricing.estimate(sent, offer.deployment.model).worst
+        return offer.estimate if whole else pricing.estimate(sent, offer.deployment.model)
 
     @staticmethod
     def _headers(call: _Call) -> Mapping[str, str]:
@@ -454,6 +473,7 @@ class _Tour:
             cost_usd=cost,
             cost_basis=basis,
             images=len(proof.accepted),
+            first_byte_seconds=finished.first_byte_seconds,
             moderation=" ".join((refusal.stage, *refusal.categories)) if refusal else finished.done.moderation,
             error=str(error) if error is not None else None,
         )

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 
 from ...providers.base.clock import Clock
 from ...providers.base.errors import AlreadySent, EaselError, LedgerFailed, ModerationBlocked
@@ -14,10 +13,9 @@ from ...providers.base.request import ImageRequest
 from ...providers.base.response import Decision, ImageResponse
 from ..delivery import NOT_SENT
 from ..ids import NewId
-from ..ledger import DONE, UNDER_WAY, Ledger, RequestRow
+from ..ledger import DONE, REFUSED, UNDER_WAY, Ledger, RequestRow, fallbacks, retries, spent
 
 FAILED = "failed"
-REFUSED = "refused"
 CANCELLED = "cancelled"
 
 
@@ -44,7 +42,7 @@ async def open_request(
         raise AlreadySent(row.id, described, "was paid for, and its pictures are not kept here")
     if known.outcome == UNDER_WAY and clock.now() < known.created_at + timedelta(seconds=deadline_seconds):
         raise AlreadySent(row.id, described, "is under way")
-    row = replace(row, attempts=len(attempts))
+    row = replace(row, attempts=len(attempts), retries=retries(attempts), fallbacks=fallbacks(attempts))
     if not await ledger.reopen_request(row, known):
         raise AlreadySent(row.id, described, "is under way")
     return row
@@ -65,6 +63,11 @@ def _row(request: ImageRequest, decision: Decision, clock: Clock, name: str) -> 
         background=request.background,
         caller=request.caller,
         metadata=request.metadata,
+        key_id=request.key_id,
+        team=request.team,
+        project=request.project,
+        tags=request.tags,
+        end_user=request.user,
         rules_hash=decision.rules_hash,
         rule=decision.rule,
         estimate_low_usd=estimate.low,
@@ -76,6 +79,7 @@ def _row(request: ImageRequest, decision: Decision, clock: Clock, name: str) -> 
 async def close_answered(row: RequestRow, response: ImageResponse, ledger: Ledger) -> str | None:
     """Write down an answer. Returns a warning instead of raising: the pictures are paid for and must get through."""
     cost = response.cost
+    sent = [each for each in response.attempts if each.outcome != NOT_SENT]
     closed = replace(
         row,
         outcome=DONE,
@@ -85,7 +89,9 @@ async def close_answered(row: RequestRow, response: ImageResponse, ledger: Ledge
         cost_basis=cost.basis,
         at_risk_usd=cost.at_risk_usd,
         images=len(response.images),
-        attempts=row.attempts + sum(each.outcome != NOT_SENT for each in response.attempts),
+        attempts=row.attempts + len(sent),
+        retries=row.retries + sum(each.number > 1 for each in sent),
+        fallbacks=row.fallbacks + len({each.deployment for each in sent}) - 1,
         adaptations=len(response.adaptations),
         latency_seconds=response.timings.get("total"),
     )
@@ -107,14 +113,15 @@ async def close_failed(row: RequestRow, error: BaseException, ledger: Ledger, *,
 async def _close_failed(row: RequestRow, error: BaseException, ledger: Ledger, latency_seconds: float) -> None:
     """What it took is read from its attempts: not every error knows."""
     attempts = await ledger.attempts(row.id)
-    costs = [each.cost_usd for each in attempts if each.billed and each.cost_usd is not None]
-    risks = [each.estimate_worst_usd for each in attempts if each.billed is not False and each.cost_usd is None]
+    known, at_risk = spent(attempts)
     closed = replace(
         row,
         outcome=_outcome(error),
-        cost_usd=sum(costs, Decimal(0)),
-        at_risk_usd=sum((each for each in risks if each is not None), Decimal(0)),
+        cost_usd=known,
+        at_risk_usd=at_risk,
         attempts=len(attempts),
+        retries=retries(attempts),
+        fallbacks=fallbacks(attempts),
         latency_seconds=latency_seconds,
         error=type(error).__name__ if not isinstance(error, EaselError) else str(error)[:500],
     )

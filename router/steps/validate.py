@@ -32,7 +32,7 @@ MAX_METADATA_CHARACTERS = 2_000
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:\-]{1,200}")
 NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 """Control characters, and halves of characters, which have no UTF-8."""
-NAMES = ("style", "quality", "user", "caller", "region", "model")
+NAMES = ("style", "quality", "user", "caller", "key_id", "team", "project", "region", "model")
 NEEDS_SOURCE = frozenset({"edit", "variation", "upscale", "remove_background", "vectorize"})
 
 

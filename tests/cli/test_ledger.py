@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from easel.router.cli.place import ledger_path
+from easel.router.cli.place import ledger_place
 
 from .conftest import Easel
 
@@ -50,14 +50,14 @@ def test_the_file_is_the_one_asked_for_then_the_variables_then_the_users_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = tmp_path / "data" / "easel" / "easel.db"
-    assert ledger_path(None) == own
+    assert ledger_place(None) == own
     assert own.parent.is_dir()
     monkeypatch.setenv("EASEL_LEDGER", "team.db")
-    assert ledger_path(None) == Path("team.db")
-    assert ledger_path("l.db") == Path("l.db")
-    assert ledger_path("none") is None
+    assert ledger_place(None) == Path("team.db")
+    assert ledger_place("l.db") == Path("l.db")
+    assert ledger_place("none") is None
     monkeypatch.setenv("EASEL_LEDGER", "none")
-    assert ledger_path(None) is None
+    assert ledger_place(None) is None
 
 
 def test_simulated_requests_are_written_down_only_when_asked(

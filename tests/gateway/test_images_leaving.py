@@ -115,4 +115,4 @@ def test_a_key_is_asked_for(opening: Opening, no_retries: Path, tmp_path: Path) 
             raw = client.images.with_raw_response.generate(model=GPT, prompt="a red kite", quality="low")
         row = asyncio.run(gateway.app.router.ledger.request(raw.headers["x-easel-request-id"]))
         assert row is not None
-        assert row.caller == "shop"
+        assert (row.caller, row.key_id) == ("shop", made.key.id)

@@ -465,7 +465,7 @@ def test_whom_it_was_painted_for() -> None:
 
     class Caller:
         def __init__(self, name: str) -> None:
-            self.name = name
+            self.id = self.name = name
 
     class ByKey:
         def authenticate(self, authorization: bytes | None, /) -> Caller:

@@ -31,6 +31,7 @@ from easel.router.catalog import load_catalog, unknown_model
 from easel.router.contract import Policies
 from easel.router.deployments import Deployment, build
 from easel.router.router import Router, SyncRouter
+from easel.router.secrets import Secrets
 from easel.router.settings import DeploymentRow, load
 from easel.simulator.server import Request, Simulator, running
 
@@ -570,7 +571,7 @@ def test_facts_that_a_provider_has_no_field_for_are_a_problem_of_the_configurati
     row = "{provider: google, key: {env: K}, models: [gemini-9], facts: {hints: [seed, style]}}"
     file.write_text(f"version: 1\ndeployments: [{row}]\n")
     with pytest.raises(ConfigError, match="facts of 'gemini-9': google has no field for size, style"):
-        build(load(file), load_catalog(), {}, today=TODAY)
+        build(load(file), load_catalog(), Secrets({}), today=TODAY)
 
 
 # The vendors' twins, over the wire

@@ -30,8 +30,8 @@ asyncio.run(main())
 """
 
 
-def sends_and_is_killed(simulator: Simulator, config: Path, ledger: Path) -> None:
-    arguments = [sys.executable, "-c", SENDS, str(config), str(ledger), simulator.base_url]
+def sends_and_is_killed(simulator: Simulator, config: Path, ledger: str) -> None:
+    arguments = [sys.executable, "-c", SENDS, str(config), ledger, simulator.base_url]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         end = time.monotonic() + 30
         while not simulator.received:
@@ -42,15 +42,19 @@ def sends_and_is_killed(simulator: Simulator, config: Path, ledger: Path) -> Non
         assert process.wait(10) == -signal.SIGKILL
 
 
-def test_a_killed_process_leaves_unknown_and_its_request_is_not_sent_again(tmp_path: Path) -> None:
-    config, path = tmp_path / "easel.yaml", tmp_path / "easel.db"
+@pytest.mark.parametrize("where", ["file", "postgres"])
+def test_a_killed_process_leaves_unknown_and_its_request_is_not_sent_again(
+    where: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    config = tmp_path / "easel.yaml"
+    place = str(tmp_path / "easel.db") if where == "file" else request.getfixturevalue("postgres_address")
     config.write_text(PAIR)
     with running(today=TODAY, faults=["openai=hang"]) as simulator:
-        sends_and_is_killed(simulator, config, path)
+        sends_and_is_killed(simulator, config, place)
         simulator.faults.clear()
 
         async def afterwards() -> None:
-            ledger = open_ledger(path)
+            ledger = open_ledger(place)
             (attempt,) = await ledger.unknown_attempts()
             assert (attempt.request_id, attempt.deployment, attempt.n) == ("one", "openai/gpt-image-2", 2)
             assert (attempt.outcome, attempt.billed, attempt.cost_usd) == (UNKNOWN, None, None)

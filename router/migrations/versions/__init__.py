@@ -1,0 +1,1 @@
+"""One file for each schema. Alembic loads them by their paths: they import nothing of the house."""
