@@ -87,7 +87,7 @@ def for_a_huge_picture(number: int, prefer: str) -> RouteRow:
 def house(*, rules: int = RULES, by_price: bool = False, asked: bool = False) -> House:
     """`asked`: the rules that do not match are of the kind that has to be asked."""
     ways = {
-        model.key: Deployment(model.key, model.provider, model, DeploymentRow(provider=model.provider), key="a key")
+        model.key: Deployment(model.key, model.provider, model, DeploymentRow(provider=model.provider))
         for model in models()
     }
     first = next(iter(ways))

@@ -108,7 +108,8 @@ class Deployment:
     def is_same_way_as(self, other: Deployment) -> bool:
         """Does a call take the same way? Then what was learned of one holds for the other."""
         ways = (
-            (each.provider, each.base_url, each.row.all_keys, each.model.wire, each.settings) for each in (self, other)
+            (each.provider, each.base_url, each.keyring.values, each.model.wire, each.row.settings)
+            for each in (self, other)
         )
         return next(ways) == next(ways)
 
@@ -169,6 +170,18 @@ class Deployments:
     def exactly(self, name: str, *, today: date) -> Deployment | None:
         """The deployment of this name, one that a row for any model makes included."""
         return next((each for each in self.named(name, today=today) if each.name == name), None)
+
+    def keyrings(self) -> Mapping[str, Keyring]:
+        """By the prefix of the row they belong to."""
+        rows = {each.row.prefix: each.keyring for each in self}
+        return rows | {row.prefix: account.keyring for row, account in self.open_rows}
+
+    def go_on_from(self, earlier: Deployments) -> None:
+        """Know of keys that are still named what is known of them there."""
+        before = earlier.keyrings()
+        for prefix, keyring in self.keyrings().items():
+            if prefix in before:
+                keyring.go_on_from(before[prefix])
 
     def simulated(self, base_url: str) -> Deployments:
         """The same deployments, pointed at a running simulator; those that have no twin lack one."""

@@ -69,6 +69,17 @@ class Keyring:
             return f"{places[0]} is not set" if places else None
         return f"none is set of {', '.join(places)}"
 
+    @property
+    def values(self) -> tuple[str | None, ...]:
+        return tuple(each.secret.value for each in self.keys)
+
+    def go_on_from(self, earlier: Keyring) -> None:
+        """Know of each key what is known of it there."""
+        known = {each.secret.label: each for each in earlier.keys}
+        for each in self.keys:
+            if (before := known.get(each.secret.label)) is not None:
+                each.refused, each.refusals, each.until = before.refused, before.refusals, before.until
+
     def pick(self, now: float) -> Picked | None:
         """The first that is good; where all were refused, the one whose time is up first. None: there is no key."""
         left: Key | None = None

@@ -240,6 +240,7 @@ class Router:
         now = (self.deployments.exactly(name, today=today) for name in names)
         then = (earlier.deployments.exactly(name, today=today) for name in names)
         same = [new for new, old in zip(now, then, strict=True) if new and old and new.is_same_way_as(old)]
+        self.deployments.go_on_from(earlier.deployments)
         means.health.share(before.health, (each.name for each in same))
         means.limits.share(before.limits, same)
 

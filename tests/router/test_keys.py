@@ -180,6 +180,17 @@ async def test_it_comes_back(opened: Opening) -> None:
         assert sent(world) == [GOOD, OTHER, GOOD, GOOD]
 
 
+async def test_another_configuration_goes_on_from_there(opened: Opening, tmp_path: Path) -> None:
+    environment = {"FIRST": BAD, "SECOND": OTHER}
+    async with opened("keys: [{env: FIRST}, {env: SECOND}]", environment=environment) as world:
+        await paint(world)
+        async with Router(tmp_path / "easel.yaml", clock=world.clock, environment=environment) as later:
+            later.go_on_from(world.router)
+            answer = await later.generate("a red kite", quality="draft")
+        assert [each.outcome for each in answer.attempts] == ["done"]
+        assert sent(world) == [BAD, OTHER, OTHER]
+
+
 async def test_moderations_change_the_key_too(opened: Opening) -> None:
     environment = {"FIRST": BAD, "SECOND": OTHER}
     async with opened("keys: [{env: FIRST}, {env: SECOND}]", environment=environment) as world:
