@@ -41,7 +41,7 @@ TODAY = date(2026, 11, 23)
 STAYS_HERE = frozenset(
     {
         *("model", "needs", "region", "policy", "max_cost_usd", "deadline_seconds"),  # they decide where it goes
-        *("metadata", "caller", "tags", "request_id"),
+        *("metadata", "caller", "key_id", "team", "project", "tags", "request_id"),
     }
 )
 """Fields that no vendor is sent."""
