@@ -16,6 +16,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 BUFFER_BYTES = 1 << 20
+AGAIN_SECONDS = 0.05
 FIRST_MARK = b"partial_image"
 
 
@@ -66,11 +67,14 @@ class _Caller(asyncio.BufferedProtocol):
         self._send()
 
     def _send(self) -> None:
+        self._began = time.perf_counter()
+        self._ask()
+
+    def _ask(self) -> None:
         self._head = b""
         self._left: int | None = None
         self._chunked = False
         self._first = 0.0
-        self._began = time.perf_counter()
         self._transport.write(self._request)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -83,6 +87,10 @@ class _Caller(asyncio.BufferedProtocol):
             if not separator:
                 return
             lines = head.lower().split(b"\r\n")
+            if b" 503 " in lines[0] and b"retry-after:" in head.lower():
+                # More bytes are under way than are taken at once: ask again, as a client does. The wait counts.
+                asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._ask)
+                return
             if b" 200 " not in lines[0]:
                 self.ended.set_exception(RuntimeError(self._head[:800].decode(errors="replace")))
                 self._transport.close()
