@@ -782,7 +782,7 @@ def test_what_is_no_address_is_an_error_without_its_password() -> None:
 async def test_a_row_that_a_neighbour_holds_is_an_error_that_says_so(
     postgres_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_databases, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(ledger_databases, "BUSY_SECONDS", 2.0)
     ledger = open_ledger(postgres_address)
     await ledger.open_attempt(an_attempt())
     with psycopg.connect(postgres_address) as neighbour:
