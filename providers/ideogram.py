@@ -18,7 +18,6 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from .base import Adapter, Call, Done, File, ImageRequest, ImageUrl, Model, Node, Reply, Usage, Wait, errors, images
-from .base.errors import ConfigError, Problem
 
 POLL_SECONDS = 1.0
 GENERATIONS = "/v2/generations/"
@@ -72,10 +71,7 @@ class Ideogram(Adapter):
 
     def __init__(self, *, base_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
         super().__init__(base_url=base_url, settings=settings)
-        asked = self.options.get("quote", "never")
-        if asked not in {"first", "never"}:
-            raise ConfigError([Problem(self.name, f"quote {asked!r} is neither first nor never")])
-        self._quotes = asked == "first"
+        self._quotes = self.chosen("quote", "never", "first") == "first"
 
     def auth(self, key: str) -> dict[str, str]:
         return {"api-key": key}

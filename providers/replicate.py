@@ -17,7 +17,6 @@ from urllib.parse import quote
 
 from .base import Adapter, Call, Done, File, ImageRequest, ImageUrl, Model, Reply, Usage, Wait, errors, images
 from .base.adapter import after
-from .base.errors import ConfigError, Problem
 from .base.images_api import mask_png
 from .base.naming import named
 from .base.refusal import is_refusal
@@ -70,10 +69,7 @@ class Replicate(Adapter):
 
     def __init__(self, *, base_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
         super().__init__(base_url=base_url, settings=settings)
-        asked = self.options.get("wait", "first")
-        if asked not in {"first", "never"}:
-            raise ConfigError([Problem(self.name, f"wait {asked!r} is neither first nor never")])
-        self._waits = asked == "first"
+        self._waits = self.chosen("wait", "first", "never") == "first"
 
     def auth(self, key: str) -> dict[str, str]:
         return {"authorization": f"Bearer {key}"}

@@ -33,7 +33,6 @@ from .base import (
     errors,
     images,
 )
-from .base.errors import ConfigError, Problem
 from .base.images_api import mask_url
 from .base.naming import named
 from .base.refusal import if_refused, is_refusal
@@ -70,10 +69,7 @@ class WaveSpeed(Adapter):
 
     def __init__(self, *, base_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
         super().__init__(base_url=base_url, settings=settings)
-        asked = self.options.get("quote", "never")
-        if asked not in {"first", "never"}:
-            raise ConfigError([Problem(self.name, f"quote {asked!r} is neither first nor never")])
-        self._quotes = asked == "first"
+        self._quotes = self.chosen("quote", "never", "first") == "first"
 
     def auth(self, key: str) -> dict[str, str]:
         return {"authorization": f"Bearer {key}"}

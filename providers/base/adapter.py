@@ -248,6 +248,13 @@ class Adapter(ABC):
         self.base_url = base.rstrip("/")
         self.options = dict(settings or {})
 
+    def chosen(self, setting: str, *words: str) -> str:
+        """A setting that is one of a few words, the first where the deployment says none. Raises ConfigError."""
+        word = self.options.get(setting, words[0])
+        if word not in words:
+            raise ConfigError([Problem(self.name, f"{setting} {word!r} is none of {', '.join(words)}")])
+        return word
+
     @abstractmethod
     def auth(self, key: str) -> dict[str, str]:
         """The headers that carry the key."""

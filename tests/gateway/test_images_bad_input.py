@@ -315,6 +315,7 @@ def test_a_body_that_never_comes(door: Served) -> None:
 def test_a_client_that_leaves_within_its_body(door: Served) -> None:
     with socket.create_connection(("127.0.0.1", door.port), timeout=20) as connection:
         connection.sendall(head(GENERATIONS, 100, b"application/json") + b"{")
+    assert post(door.port, GENERATIONS, b"{").status == 400, "the next one is answered"
 
 
 def test_beyond_what_it_holds_at_once_a_client_is_told_to_come_back(opening: Opening, no_retries: Path) -> None:
